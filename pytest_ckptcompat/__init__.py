@@ -1,0 +1,1 @@
+"""Serialization regression tests for layer libraries, as a pytest plugin."""

@@ -1,0 +1,116 @@
+"""How the plugin talks to a library: what an adapter is, and finding one.
+
+Each adapter is one self-contained file in this folder (Python 3.8, standard library, NumPy and
+its framework, imported lazily; nothing of this package), since the recorder takes it into old
+environments. Third parties add theirs through the entry-point group ``pytest_ckptcompat.adapters``
+or by naming ``adapter = "package.module:Class"``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_ckptcompat.config import Library
+
+GROUP = "pytest_ckptcompat.adapters"
+BUILT_IN = {"numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter"}
+
+
+class AdapterError(Exception):
+    """An adapter, or a callable that the configuration names, cannot be had."""
+
+
+class Adapter(Protocol):
+    """One library's ways. Layers are whatever a recipe returns.
+
+    ``routes`` names the ways a checkpoint gets into a layer, the documented one first;
+    ``carries_statics(route)`` says whether what users save by that route holds static values.
+    """
+
+    @property
+    def routes(self) -> Sequence[str]: ...
+
+    def carries_statics(self, route: str) -> bool: ...
+
+    def seed(self, seed: int) -> None:
+        """Seed what fresh layers draw their arrays from."""
+
+    def prepare(self, layer: Any) -> Any:
+        """The layer in inference mode."""
+
+    def state(self, layer: Any) -> Any:
+        """The state as plain Python: dicts, lists and tuples of NumPy arrays and static values."""
+
+    def load(self, layer: Any, state: Any, route: str) -> Any:
+        """The layer with the state restored by the library's own loader.
+
+        May change the layer in place. Raises whatever the loader raises.
+        """
+
+    def forward(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        """The outputs as plain Python of NumPy arrays and static values.
+
+        ``call`` is a method's name, a function of the layer and its inputs, or None.
+        """
+
+
+def resolve(library: Library) -> Adapter:
+    """The adapter of a library, given the callables that its configuration names.
+
+    Raises AdapterError with the known names, or with what is not installed.
+    """
+    callables = {
+        key: find(getattr(library, key), f"{key} of {library.name}")
+        for key in ("state", "load", "forward", "inference")
+        if getattr(library, key) is not None
+    }
+    make = _class(library.adapter)
+    accepted = inspect.signature(make).parameters
+    surplus = [key for key in callables if key not in accepted]
+    if surplus:
+        raise AdapterError(
+            f"{library.name}: the adapter {library.adapter!r} brings its own "
+            f"{' and '.join(surplus)}; take {'it' if len(surplus) == 1 else 'them'} out of the "
+            f'configuration, or use adapter = "numpy"'
+        )
+    try:
+        adapter: Adapter = make(**callables)
+    except ImportError as error:
+        raise AdapterError(
+            f"the adapter {library.adapter!r} needs {error.name}, which is not installed here: "
+            f"pip install {error.name}"
+        ) from error
+    return adapter
+
+
+def _class(name: str) -> Callable[..., Adapter]:
+    if ":" in name:
+        return find(name, "the adapter")
+    points = {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
+    known = {**points, **BUILT_IN}
+    if name not in known:
+        raise AdapterError(
+            f"unknown adapter {name!r}; known: {', '.join(sorted(known))}; or name a class as "
+            f'"package.module:Class"'
+        )
+    return find(known[name], f"the adapter {name!r}")
+
+
+def find(name: str, what: str) -> Callable[..., Any]:
+    """The callable at ``package.module:name``. Raises AdapterError."""
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise AdapterError(f"{what} is {name!r}, which cannot be found: {error}") from error
+    if not callable(found):
+        raise AdapterError(f"{what} is {name!r}, which is not callable")
+    return found  # type: ignore[no-any-return]

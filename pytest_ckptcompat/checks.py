@@ -1,0 +1,435 @@
+"""The four stages: load, fields, state, forward. Every stage that can still run, runs."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_ckptcompat import numeric
+from pytest_ckptcompat.drift import Drift, Kind, describe, diff
+from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
+from pytest_ckptcompat.state import (
+    Array,
+    Path,
+    Static,
+    Tree,
+    format_path,
+    same_static,
+    show,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_ckptcompat.adapters import Adapter
+    from pytest_ckptcompat.golden import Golden
+    from pytest_ckptcompat.recipe import Recipe
+
+#: How many paths a finding about many arrays names.
+NAMED_PATHS = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one golden, restored through one route, showed.
+
+    ``reached`` are the stages that ran; ``used`` is the largest share of an output's allowance
+    that its deviation uses (1.0 is the limit), None where outputs were not compared by value.
+    """
+
+    findings: tuple[Finding, ...]
+    drifts: tuple[Drift, ...]
+    reached: tuple[str, ...]
+    used: float | None = None
+
+
+@dataclass
+class _Run:
+    golden: Golden
+    recipe: Recipe
+    adapter: Adapter
+    route: str
+    build: Callable[[], Any]
+    findings: list[Finding] = field(default_factory=list)
+    reached: list[str] = field(default_factory=list)
+
+    def find(self, stage: str, kind: str, path: str, fate: Fate, text: str) -> None:
+        judged = verdict(kind, fate, self.recipe.library.verdicts)
+        self.findings.append(Finding(stage, kind, path, fate, judged, text))
+
+    def fail(self, stage: str, kind: str, path: str, text: str) -> None:
+        self.find(stage, kind, path, Fate.BROKEN, text)
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """A fresh layer's state: its structure, and its arrays' bits as digests.
+
+    A loader may write into the very arrays that the state is made of, so none is kept.
+    """
+
+    tree: Tree
+    digests: Mapping[Path, str]
+
+    @classmethod
+    def of(cls, tree: Tree) -> _Fresh:
+        digests = {path: numeric.digest_bits(array) for path, array in tree.arrays().items()}
+        return cls(tree.map_arrays(lambda _, array: _hollow(array)), digests)
+
+
+def _hollow(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array of the same dtype and shape that takes no memory."""
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+
+
+def check(
+    golden: Golden, recipe: Recipe, adapter: Adapter, route: str, build: Callable[[], Any]
+) -> Outcome:
+    """Restore a golden through a route into a freshly built layer and judge what happened.
+
+    ``build`` runs the recipe; it is called again where a second fresh layer is needed.
+    Exceptions of the library's loader and forward pass become findings; those of ``build`` and
+    of reading a fresh layer's state are the recipe's own and are raised.
+    """
+    run = _Run(golden, recipe, adapter, route, build)
+    layer = adapter.prepare(build())
+    fresh = _Fresh.of(Tree.of(adapter.state(layer)))
+    drifts = diff(golden.state, fresh.tree)
+    loaded_layer = _load(run, layer)
+    if loaded_layer is None:
+        run.reached.append("fields")
+        for drift in drifts:
+            run.fail("fields", drift.kind, drift.where, drift.describe())
+        return Outcome(tuple(run.findings), drifts, tuple(run.reached))
+    loaded = Tree.of(adapter.state(loaded_layer))
+    _fields(run, drifts, fresh, loaded)
+    _state(run, drifts, fresh, loaded)
+    used = _forward(run, loaded_layer)
+    return Outcome(_with_outputs_in_mind(run.findings), drifts, tuple(run.reached), used)
+
+
+def _with_outputs_in_mind(findings: list[Finding]) -> tuple[Finding, ...]:
+    """What was lost or ignored can be acknowledged only while the outputs are right."""
+    wrong = any(f.stage == "forward" and f.verdict is Verdict.FAIL for f in findings)
+    return tuple(
+        replace(f, verdict=Verdict.FAIL) if wrong and f.verdict is Verdict.ACK else f
+        for f in findings
+    )
+
+
+def words(error: BaseException) -> str:
+    """An exception in its own words, on one line, with the place that raised it."""
+    said = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {said}{place}" if said else f"{type(error).__name__}{place}"
+
+
+def _load(run: _Run, layer: Any) -> Any:
+    run.reached.append("load")
+    try:
+        loaded = run.adapter.load(layer, run.golden.state.plain(), run.route)
+    except Exception as error:  # noqa: BLE001  whatever a loader raises is the finding
+        run.fail("load", "raised", "", words(error))
+        return None
+    return run.adapter.prepare(loaded)
+
+
+# Fields
+
+
+def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: _Fresh, loaded: Tree) -> None:
+    run.reached.append("fields")
+    judge = _Judge(run, fresh, loaded)
+    for drift in drifts:
+        fate = judge.fate(drift)
+        note = "" if fate is Fate.HANDLED else f" ({_FATES[fate]})"
+        run.find("fields", drift.kind, drift.where, fate, drift.describe() + note)
+    drifted = {drift.path for drift in drifts}
+    now = loaded.leaves()
+    for path, leaf in run.golden.state.leaves().items():
+        if isinstance(leaf, Static) and path not in drifted and path in fresh.tree.leaves():
+            got = now.get(path)
+            if not isinstance(got, Static) or not same_static(leaf.value, got.value):
+                text = f"was {show(leaf.value)} on both sides; the loader made it {describe(got)}"
+                run.fail("fields", Kind.CHANGED, format_path(path), text)
+
+
+_FATES = {
+    Fate.TRANSFORMED: "transformed by the loader",
+    Fate.LOST: "lost: nothing of it is in the loaded layer",
+    Fate.IGNORED: "ignored: the layer keeps its own",
+}
+
+
+class _Judge:
+    """Finds out what became of a drift once the loader has taken the golden."""
+
+    def __init__(self, run: _Run, fresh: _Fresh, loaded: Tree) -> None:
+        self._golden = run.golden.state.arrays()
+        self._statics_count = run.adapter.carries_statics(run.route)
+        self._fresh = fresh
+        self._loaded = loaded.leaves()
+        now = {path: numeric.digest_bits(array) for path, array in loaded.arrays().items()}
+        golden_bits = {numeric.digest_bits(array) for array in self._golden.values()}
+        self._bits = set(now.values())
+        # Whether the loader wrote an array that is none of the golden's as they are.
+        self._transformed = any(
+            bits not in golden_bits and bits != fresh.digests.get(path)
+            for path, bits in now.items()
+            if not self._same_form(path)
+        )
+
+    def _same_form(self, path: Path) -> bool:
+        old, new = self._golden.get(path), self._loaded[path]
+        return old is not None and isinstance(new, Array) and _form(old) == _form(new.value)
+
+    def fate(self, drift: Drift) -> Fate:
+        if drift.kind in (Kind.ADDED, Kind.REORDERED, Kind.TIED, Kind.UNTIED):
+            return Fate.HANDLED
+        if drift.kind in (Kind.RETYPED, Kind.RESHAPED):
+            return self._array_fate(drift)
+        if drift.kind is Kind.CHANGED:
+            return self._static_fate(drift)
+        assert drift.old is not None
+        fates = {
+            self._leaf_fate(path, leaf, drift) for path, leaf in Tree(drift.old).leaves().items()
+        }
+        for worst in (Fate.LOST, Fate.TRANSFORMED):
+            if worst in fates:
+                return worst
+        return Fate.HANDLED
+
+    def _array_fate(self, drift: Drift) -> Fate:
+        old = self._golden[drift.path]
+        new = self._loaded.get(drift.path)
+        if old.size == 0 or numeric.digest_bits(old) in self._bits:
+            return Fate.HANDLED
+        if isinstance(new, Array):
+            if self._fresh.digests.get(drift.path) == numeric.digest_bits(new.value):
+                return Fate.IGNORED
+            cast = _cast(old, new.value.dtype)
+            if numeric.digest_bits(cast) == numeric.digest_bits(new.value):
+                kept = numeric.same_bits(_cast(cast, old.dtype), old)
+                return Fate.HANDLED if kept else Fate.LOST
+        return Fate.TRANSFORMED if self._transformed else Fate.LOST
+
+    def _static_fate(self, drift: Drift) -> Fate:
+        assert isinstance(drift.old, Static)
+        assert isinstance(drift.new, Static)
+        now = self._loaded.get(drift.path)
+        if isinstance(now, Static):
+            if same_static(now.value, drift.old.value):
+                return Fate.HANDLED
+            if same_static(now.value, drift.new.value):
+                return Fate.IGNORED if self._statics_count and _holds(drift.old) else Fate.HANDLED
+        return Fate.TRANSFORMED
+
+    def _leaf_fate(self, path: Path, leaf: Any, drift: Drift) -> Fate:
+        if isinstance(leaf, Array):
+            if leaf.value.size == 0 or numeric.digest_bits(leaf.value) in self._bits:
+                return Fate.HANDLED
+            return Fate.TRANSFORMED if self._transformed else Fate.LOST
+        if not _holds(leaf) or not self._statics_count:
+            return Fate.HANDLED
+        for place in ((*drift.path, *path), (*drift.current_path, *path)):
+            now = self._loaded.get(place)
+            if isinstance(now, Static) and same_static(now.value, leaf.value):
+                return Fate.HANDLED
+        return Fate.LOST
+
+
+def _holds(leaf: Static) -> bool:
+    """Whether a static value says anything that could be lost."""
+    return leaf.value is not None and leaf.value not in ((), [], "")
+
+
+def _form(array: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...]]:
+    return str(array.dtype), array.shape
+
+
+def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
+
+
+# State
+
+
+def _state(run: _Run, drifts: tuple[Drift, ...], fresh: _Fresh, loaded: Tree) -> None:
+    run.reached.append("state")
+    drifted = {drift.path for drift in drifts if drift.kind in (Kind.RETYPED, Kind.RESHAPED)}
+    skipped: list[Path] = []
+    altered: list[Path] = []
+    now = loaded.arrays()
+    for path, array in run.golden.state.arrays().items():
+        if path in drifted or path not in fresh.digests:
+            continue
+        if path not in now or _form(now[path]) != _form(array):
+            altered.append(path)
+        elif not numeric.same_bits(array, now[path]):
+            left = fresh.digests[path] == numeric.digest_bits(now[path])
+            (skipped if left else altered).append(path)
+    total = len(run.golden.state.arrays())
+    if skipped:
+        text = f"not loaded: {_count(skipped, total)} left as a fresh layer has {_it(skipped)}"
+        run.fail("state", "not loaded", format_path(skipped[0]), text)
+    if altered:
+        text = f"not the golden's bits after loading: {_count(altered, total)}"
+        run.fail("state", "altered", format_path(altered[0]), text)
+    _determined(run, loaded)
+
+
+def _count(paths: list[Path], total: int) -> str:
+    named = ", ".join(format_path(path) for path in paths[:NAMED_PATHS])
+    more = f" and {len(paths) - NAMED_PATHS} more" if len(paths) > NAMED_PATHS else ""
+    return f"{len(paths)} of {total} array{'s' if total > 1 else ''} ({named}{more})"
+
+
+def _it(paths: list[Path]) -> str:
+    return "it" if len(paths) == 1 else "them"
+
+
+def _determined(run: _Run, loaded: Tree) -> None:
+    """Arrays that the golden lacks must come out the same in two fresh builds."""
+    known = {numeric.digest_bits(array) for array in run.golden.state.arrays().values()}
+    golden_paths = run.golden.state.arrays().keys()
+    added = {
+        path: array
+        for path, array in loaded.arrays().items()
+        if path not in golden_paths and array.size and numeric.digest_bits(array) not in known
+    }
+    if not added:
+        return
+    digests = {path: numeric.digest_bits(array) for path, array in added.items()}
+    random_looking = [path for path, array in added.items() if _varied(array)]
+    second = run.adapter.prepare(run.build())
+    second = run.adapter.load(second, run.golden.state.plain(), run.route)
+    again = Tree.of(run.adapter.state(second)).arrays()
+    loose = [
+        path
+        for path, bits in digests.items()
+        if path not in again or numeric.digest_bits(again[path]) != bits
+    ]
+    for path in loose:
+        text = (
+            "the golden lacks it and two fresh layers differ in it: "
+            "the checkpoint does not determine the layer"
+        )
+        run.fail("state", "undetermined", format_path(path), text)
+    for path in random_looking:
+        if path not in loose:
+            text = (
+                "the golden lacks it; two fresh layers agree in it, though its values look drawn: "
+                "if the recipe fixes its own random key, whether the checkpoint determines the "
+                "layer cannot be known"
+            )
+            run.find("state", "unknown", format_path(path), Fate.HANDLED, text)
+
+
+def _varied(array: np.ndarray[Any, Any]) -> bool:
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return bool(flat.size > 1 and flat.dtype.kind not in "biu" and (flat != flat[0]).any())
+
+
+# Forward
+
+
+def forward(adapter: Adapter, golden: Golden, recipe: Recipe, layer: Any) -> Tree:
+    """The outputs of a layer on the golden's stored inputs."""
+    inputs = golden.inputs.plain()
+    return Tree.of(adapter.forward(layer, inputs["args"], inputs["kwargs"], recipe.call))
+
+
+def _forward(run: _Run, layer: Any) -> float | None:
+    run.reached.append("forward")
+    try:
+        got = forward(run.adapter, run.golden, run.recipe, layer)
+    except Exception as error:  # noqa: BLE001  whatever a forward pass raises is the finding
+        run.fail("forward", "raised", "", f"raised {words(error)}")
+        return None
+    shares: list[float] = []
+    for path, text, comparison in compare_outputs(run.golden, got, run.recipe):
+        where = format_path(path)
+        if comparison is None or comparison.zone == "beyond":
+            run.fail("forward", "output", where, text)
+        elif comparison.zone == "shifted":
+            run.find("forward", "shifted", where, Fate.SHIFTED, text)
+        elif comparison.used is not None:
+            shares.append(comparison.used)
+    if any(finding.stage == "forward" and finding.fate is Fate.BROKEN for finding in run.findings):
+        _repeatable(run, layer, got)
+    return max(shares, default=None)
+
+
+def _repeatable(run: _Run, layer: Any, first: Tree) -> None:
+    """Tell an output that changed from one that is never the same."""
+    try:
+        again = forward(run.adapter, run.golden, run.recipe, layer)
+    except Exception as error:  # noqa: BLE001
+        run.fail("forward", "raised", "", f"raised on the second call: {words(error)}")
+        return
+    if not same_outputs(first, again):
+        text = (
+            "two forward passes on the same inputs differ: the recipe is not deterministic, or "
+            "inference mode is off"
+        )
+        run.fail("forward", "not deterministic", "", text)
+
+
+def same_outputs(left: Tree, right: Tree) -> bool:
+    """Whether two trees of outputs are alike in structure and bits."""
+    arrays = right.arrays()
+    return not diff(left, right) and all(
+        numeric.same_bits(array, arrays[path]) for path, array in left.arrays().items()
+    )
+
+
+def compare_outputs(
+    golden: Golden, got: Tree, recipe: Recipe
+) -> Iterator[tuple[Path, str, numeric.Comparison | None]]:
+    """Each output with what there is to say about it; no comparison where structures differ."""
+    want, have = golden.outputs.leaves(), got.leaves()
+    structural = [
+        drift
+        for drift in diff(golden.outputs, got)
+        if drift.kind not in (Kind.REORDERED, Kind.TIED, Kind.UNTIED, Kind.RETYPED, Kind.RESHAPED)
+    ]
+    for drift in structural:
+        yield drift.path, _output_drift(drift), None
+    for path, leaf in want.items():
+        other = have.get(path)
+        if isinstance(leaf, Array) and isinstance(other, Array):
+            budget = golden.budgets.get(format_path(path))
+            comparison = numeric.compare(
+                leaf.value,
+                other.value,
+                None if budget is None else budget.values(),
+                k=recipe.library.k,
+                rtol=recipe.rtol,
+                atol=recipe.atol,
+                exact=recipe.exact,
+            )
+            yield path, _in_words(comparison), comparison
+
+
+def _output_drift(drift: Drift) -> str:
+    return f"{drift.kind}: expected {describe(drift.old)}, got {describe(drift.new)}"
+
+
+def _in_words(comparison: numeric.Comparison) -> str:
+    if comparison.reason is not None:
+        return comparison.reason
+    worst = f"worst at {list(comparison.worst_index)}: " if comparison.worst_index else ""
+    in_budgets = (
+        f", {comparison.worst_in_budgets:.3g} error budgets off"
+        if comparison.worst_in_budgets is not None
+        else ""
+    )
+    return (
+        f"{comparison.differing} of {comparison.size} elements differ; {worst}"
+        f"expected {comparison.worst_expected!s}, got {comparison.worst_got!s}{in_budgets}"
+    )

@@ -1,0 +1,192 @@
+"""What ``[tool.ckptcompat]`` in pyproject.toml says."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class ConfigError(Exception):
+    """Something in the configuration or in a mark's arguments is wrong; says what and where."""
+
+
+VERDICTS = ("note", "ack", "fail")
+
+
+@dataclass(frozen=True)
+class Library:
+    """How one layer library is found, versioned, loaded and judged.
+
+    Callables are given as ``"package.module:name"``. ``state(layer)`` gives the state as plain
+    Python, ``load(layer, state)`` restores it (in place, or returning the layer).
+    """
+
+    name: str
+    import_name: str = ""
+    distribution: str = ""
+    adapter: str = "numpy"
+    version: str | None = None
+    state: str | None = None
+    load: str | None = None
+    forward: str | None = None
+    inference: str | None = None
+    paths: tuple[str, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    k: float = 8.0
+    fail_on_new: bool = False
+
+    @property
+    def module(self) -> str:
+        """The name that it is imported by."""
+        return self.import_name or self.name.replace("-", "_")
+
+    def holds(self, path: PurePosixPath) -> bool:
+        """Whether recipes in that file, relative to the root directory, are of this library."""
+        return any(path == PurePosixPath(p) or PurePosixPath(p) in path.parents for p in self.paths)
+
+
+@dataclass(frozen=True)
+class Config:
+    """``root`` is the folder of pyproject.toml; ``golden`` the folder of the goldens."""
+
+    root: Path
+    golden: Path
+    default: Library | None = None
+    libraries: Mapping[str, Library] = field(default_factory=dict)
+
+    def library(self, name: str | None, path: PurePosixPath | None = None) -> Library:
+        """The library of a name, or else the one that holds ``path``, or else the default."""
+        if name is not None:
+            if name in self.libraries:
+                return self.libraries[name]
+            if self.default is not None and self.default.name == name:
+                return self.default
+            return Library(name)
+        holding = [lib for lib in self.libraries.values() if path is not None and lib.holds(path)]
+        if holding:
+            return max(holding, key=lambda lib: max(len(p) for p in lib.paths))
+        if self.default is not None:
+            return self.default
+        raise ConfigError(
+            f'no library is named for {path}: write library = "NAME" under [tool.ckptcompat] in '
+            f'{self.root / "pyproject.toml"}, or give the mark library="NAME"'
+        )
+
+    def at(self, golden: Path) -> Config:
+        """The same, with another folder of goldens."""
+        return dataclasses.replace(self, golden=golden)
+
+    def known(self) -> tuple[Library, ...]:
+        """Every configured library."""
+        return (*([self.default] if self.default else []), *self.libraries.values())
+
+
+# key in the file -> (field, type)
+_KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    "import": ("import_name", str),
+    "distribution": ("distribution", str),
+    "adapter": ("adapter", str),
+    "version": ("version", str),
+    "state": ("state", str),
+    "load": ("load", str),
+    "forward": ("forward", str),
+    "inference": ("inference", str),
+    "paths": ("paths", list),
+    "verdicts": ("verdicts", dict),
+    "k": ("k", (int, float)),
+    "fail-on-new": ("fail_on_new", bool),
+}
+_TOP = ("library", "golden", "libraries")
+#: What a mark's arguments may override.
+OVERRIDES = ("adapter", "version", "state", "load", "forward", "inference", "k")
+
+
+def read(root: Path) -> Config:
+    """The configuration of the project at ``root``. Raises ConfigError."""
+    file = root / "pyproject.toml"
+    table: Any = {}
+    if file.is_file():
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} is not valid TOML: {error}") from error
+        table = table.get("ckptcompat", {}) if isinstance(table, dict) else {}
+    where = f"[tool.ckptcompat] in {file}"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is not a table")
+    return _config(root, table, where)
+
+
+def _config(root: Path, table: dict[str, Any], where: str) -> Config:
+    check_keys(table, (*_TOP, *_KEYS), where)
+    golden = _typed(table.get("golden", "golden"), str, f"golden in {where}")
+    name = table.get("library")
+    default = None
+    shared = {key: value for key, value in table.items() if key not in _TOP}
+    if name is not None:
+        default = _library(_typed(name, str, f"library in {where}"), shared, where)
+    libraries = {}
+    for key, own in _typed(table.get("libraries", {}), dict, f"libraries in {where}").items():
+        place = f"[tool.ckptcompat.libraries.{key}] of {root / 'pyproject.toml'}"
+        libraries[key] = _library(key, {**shared, **_typed(own, dict, place)}, place)
+    return Config(root, root / golden, default, libraries)
+
+
+def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
+    check_keys(table, tuple(_KEYS), where)
+    if not name or name != PurePosixPath(name).name or name in {".", ".."}:
+        raise ConfigError(f"library {name!r} in {where} cannot be the name of a folder")
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        attribute, kind = _KEYS[key]
+        values[attribute] = _typed(value, kind, f"{key} in {where}")
+    if "paths" in values:
+        values["paths"] = tuple(_typed(p, str, f"paths in {where}") for p in values["paths"])
+    for kind_, verdict in values.get("verdicts", {}).items():
+        if verdict not in VERDICTS:
+            raise ConfigError(
+                f"verdicts.{kind_} in {where} is {verdict!r}: it is one of {', '.join(VERDICTS)}"
+            )
+    library = Library(name, **values)
+    for key in ("version", "state", "load", "forward", "inference"):
+        check_callable_name(getattr(library, key), f"{key} in {where}")
+    return library
+
+
+def override(library: Library, arguments: Mapping[str, Any]) -> Library:
+    """The library with what a mark's arguments say instead."""
+    own = {key: value for key, value in arguments.items() if key in OVERRIDES}
+    return dataclasses.replace(library, **own) if own else library
+
+
+def check_callable_name(value: object, where: str) -> None:
+    if isinstance(value, str):
+        module, _, name = value.partition(":")
+        parts = (*module.split("."), *name.split("."))
+        if not all(part.isidentifier() for part in parts):
+            raise ConfigError(f'{where} is {value!r}: write it as "package.module:name"')
+
+
+def check_keys(given: Iterable[str], known: tuple[str, ...], where: str) -> None:
+    """Refuse unknown keys, naming the one that was probably meant."""
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+            raise ConfigError(f"unknown key {key!r} in {where}{hint}")
+
+
+def _typed(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise ConfigError(
+            f"{where} is {value!r}: expected {' or '.join(k.__name__ for k in kinds)}"
+        )
+    return value

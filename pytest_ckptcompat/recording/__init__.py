@@ -1,0 +1,1 @@
+"""Making goldens: recording a release, importing checkpoints from the wild."""

@@ -1,0 +1,124 @@
+"""Running one item: the golden is read, restored, checked, and held against the ledger."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_ckptcompat import golden as goldens
+from pytest_ckptcompat.adapters import AdapterError, resolve
+from pytest_ckptcompat.checks import check
+from pytest_ckptcompat.ledger import settle
+from pytest_ckptcompat.recording.make import RecordError, make
+from pytest_ckptcompat.report import failure
+from pytest_ckptcompat.report.result import Result, status
+from pytest_ckptcompat.session import Choice
+from pytest_ckptcompat.state import StateError, format_path
+from pytest_ckptcompat.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_ckptcompat.checks import Outcome
+    from pytest_ckptcompat.recipe import Recipe
+    from pytest_ckptcompat.recording.record import Recording
+    from pytest_ckptcompat.session import Shelf
+    from pytest_ckptcompat.store import Entry, Release
+
+#: What a person can mend, and what is therefore told in a sentence.
+ERRORS = (goldens.GoldenError, StoreError, AdapterError, RecordError, StateError)
+
+#: A result, and the text of its failure where it failed.
+Ran = tuple[Result, str | None]
+
+
+def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[], Any]) -> Ran:
+    """Check one golden through one route.
+
+    Raises GoldenError or StoreError where the golden cannot be read, AdapterError, LedgerError.
+    """
+    release, entry = shelf.find(recipe.name, choice.version)
+    entries = shelf.entries(recipe.name, choice.version, choice.route)
+    path = shelf.store.verified(release, entry)
+    golden = goldens.read(path, sha256=entry.sha256)
+    outcome = check(golden, recipe, resolve(recipe.library), choice.route, build)
+    settled = settle(outcome.findings, entries)
+    result = Result(
+        library=recipe.library.name,
+        recipe=recipe.name,
+        current=str(shelf.current),
+        status=status(settled.findings),
+        version=choice.version,
+        route=choice.route,
+        findings=settled.findings,
+        used=outcome.used,
+        entries=settled.used,
+    )
+    if settled.idle_waivers:
+        idle = settled.idle_waivers[0]
+        said = f"{idle} of the ledger waives it ({idle.reason}), but nothing breaks: take it out"
+        return _failed(result), said
+    if result.status != "failed":
+        return result, None
+    return result, failure.text(_failure(shelf, recipe, result, outcome, os.path.relpath(path)))
+
+
+def _failed(result: Result) -> Result:
+    return Result(**{**vars(result), "status": "failed"})
+
+
+def _failure(
+    shelf: Shelf, recipe: Recipe, result: Result, outcome: Outcome, path: str
+) -> failure.Failure:
+    added = [drift.current_path for drift in outcome.drifts if drift.old is None]
+    history = shelf.field_history(recipe.name, [format_path(path) for path in added])
+    return failure.Failure(
+        result=result,
+        reached=outcome.reached,
+        drifts=outcome.drifts,
+        golden=path,
+        place=f"{recipe.module}:{recipe.line}",
+        since=min(history.since, default=shelf.current).__str__(),
+        absent=history.absent,
+    )
+
+
+def run_new(shelf: Shelf, recipe: Recipe, build: Callable[[], Any]) -> Ran:
+    """Try in memory what recording would do. Raises RecordError where it would refuse."""
+    made = make(recipe, resolve(recipe.library), build)
+    result = Result(recipe.library.name, recipe.name, str(shelf.current), "new")
+    if recipe.library.fail_on_new:
+        return _failed(result), (
+            f"{recipe.name} has no golden of any release, and fail-on-new is set: record one from "
+            f"the released version with pytest --ckpt-record"
+        )
+    notes = tuple(f"the route {route} is refused: {why}" for route, why in made.refused.items())
+    return Result(**{**vars(result), "notes": notes}), None
+
+
+def run_record(recording: Recording, recipe: Recipe, build: Callable[[], Any]) -> Ran:
+    """Record a recipe, or hold the golden that is there already against it."""
+    shelf = recording.shelf
+    existing = shelf.recorded(recipe.name)
+    if existing is None:
+        made = recording.record(recipe, resolve(recipe.library), build)
+        notes = [f"the route {route} is refused: {why}" for route, why in made.refused.items()]
+        current = str(shelf.current)
+        noted = (*notes, *made.advice)
+        return Result(recipe.library.name, recipe.name, current, "recorded", notes=noted), None
+    return _already(shelf, recipe, existing, build)
+
+
+def _already(
+    shelf: Shelf, recipe: Recipe, existing: tuple[Release, Entry], build: Callable[[], Any]
+) -> Ran:
+    release, entry = existing
+    for route in entry.routes:
+        result, said = run_golden(shelf, recipe, Choice("golden", release.version, route), build)
+        if said is not None:
+            path = os.path.relpath(shelf.store.path(release, entry))
+            return result, (
+                f"{path} was recorded already and is never overwritten, but the installed "
+                f"{release.version} does not match it:\n\n{said}"
+            )
+    return Result(**{**vars(result), "status": "passed"}), None

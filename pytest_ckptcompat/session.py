@@ -1,0 +1,147 @@
+"""What one test run is about: which goldens of which library, at which current version."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from pytest_ckptcompat import ledger, versions
+from pytest_ckptcompat.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from packaging.specifiers import SpecifierSet
+
+    from pytest_ckptcompat.config import Config, Library
+    from pytest_ckptcompat.store import Entry, Release
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one item of a recipe is for: a golden through a route, or one of the other modes.
+
+    ``mode`` is ``golden``, ``new`` (no golden yet: recording is tried in memory), ``record`` or
+    ``import``.
+    """
+
+    mode: str
+    version: str = ""
+    route: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.version}-{self.route}" if self.mode == "golden" else self.mode
+
+
+@dataclass
+class Shelf:
+    """The goldens of one library as this run sees them."""
+
+    library: Library
+    golden: Path
+    only: SpecifierSet | None = None
+    owners: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    modules: set[str] = field(default_factory=set)
+    left_out: set[tuple[str, str]] = field(default_factory=set)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.golden, self.library.name)
+
+    @cached_property
+    def current(self) -> Version:
+        """The library's current version. Raises versions.VersionError."""
+        return versions.current(self.library)
+
+    @cached_property
+    def releases(self) -> tuple[Release, ...]:
+        return self.store.releases()
+
+    @cached_property
+    def ledger(self) -> tuple[ledger.Entry, ...]:
+        """The entries of the ledger. Raises ledger.LedgerError."""
+        return ledger.read(self.store.folder / "ledger.toml")
+
+    def register(self, recipe: str, owner: str, module: str) -> None:
+        """Note that the test ``owner`` of a collected module is the recipe of that name."""
+        self.owners[recipe.casefold()].add((recipe, owner))
+        self.modules.add(module)
+
+    def clash(self, recipe: str) -> str | None:
+        """Why a recipe's name cannot be told from another's, or None."""
+        owners = sorted(self.owners[recipe.casefold()])
+        if len(owners) < 2:
+            return None
+        (first, one), (second, two) = owners[:2]
+        named = f"the golden name {first}" if first == second else f"the names {first} and {second}"
+        why = "" if first == second else ", which differ only in case"
+        return f'{one} and {two} have {named}{why}: give one of them name="..." in its mark'
+
+    def recipes(self) -> set[str]:
+        """The names of all recipes that were collected."""
+        return {recipe for owners in self.owners.values() for recipe, _ in owners}
+
+    def is_newer(self, release: Release) -> bool:
+        return Version(release.version) > self.current
+
+    def selected(self, release: Release) -> bool:
+        """Whether this run is about that release: not newer, and not narrowed away."""
+        narrowed = self.only is not None and not self.only.contains(release.version, True)
+        return not narrowed and not self.is_newer(release)
+
+    def choices(self, base: str) -> tuple[Choice, ...]:
+        """The goldens that recipes of a base name may have, oldest first, and ``new``."""
+        found = {
+            Choice("golden", release.version, route): None
+            for release in self.releases
+            if self.selected(release)
+            for name, entry in release.entries.items()
+            if name == base or name.startswith(f"{base}-")
+            for route in entry.routes
+        }
+        return (*found, Choice("new"))
+
+    def wants(self, recipe: str, since: Version | None, choice: Choice) -> bool:
+        """Whether a recipe has an item for that choice; counts what is left out as newer."""
+        goldens = list(self.goldens(recipe))
+        self.left_out.update((r.version, recipe) for r, _ in goldens if self.is_newer(r))
+        if choice.mode == "golden":
+            return any(
+                release.version == choice.version and choice.route in entry.routes
+                for release, entry in goldens
+            )
+        if choice.mode == "new":
+            return not goldens and (since is None or since <= self.current)
+        return True
+
+    def goldens(self, recipe: str) -> Iterator[tuple[Release, Entry]]:
+        for release in self.releases:
+            if recipe in release.entries:
+                yield release, release.entries[recipe]
+
+    def find(self, recipe: str, version: str) -> tuple[Release, Entry]:
+        return next(pair for pair in self.goldens(recipe) if pair[0].version == version)
+
+    def entries(self, recipe: str, version: str, route: str) -> list[ledger.Entry]:
+        """The entries of the ledger about one golden and route."""
+        return [e for e in self.ledger if e.selects(recipe, Version(version), route)]
+
+
+@dataclass
+class Session:
+    """``only`` is what ``--ckpt-version`` narrows the run to."""
+
+    config: Config
+    only: SpecifierSet | None = None
+    shelves: dict[str, Shelf] = field(default_factory=dict)
+
+    def shelf(self, library: Library) -> Shelf:
+        if library.name not in self.shelves:
+            self.shelves[library.name] = Shelf(library, self.config.golden, self.only)
+        return self.shelves[library.name]

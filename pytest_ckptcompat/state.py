@@ -1,0 +1,467 @@
+"""The state tree: what a layer saves, as an ordered tree of arrays and static values.
+
+A state is given as plain Python: dicts, lists and tuples of NumPy arrays and static values.
+``Tree.of`` takes it apart, ``Tree.plain`` puts it together again, and ``encode``/``decode``
+turn it into JSON plus named arrays, which is how a golden keeps it.
+
+Written for Python 3.8 with NumPy alone: the recorder takes this file into old environments.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+import types
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple, Union
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+Key = Union[str, int]
+Path = Tuple[Key, ...]
+Arrays = Dict[str, "np.ndarray[Any, Any]"]
+
+#: Bounds on a decoded tree, so that a hostile golden can't exhaust the stack or the memory.
+MAX_DEPTH = 200
+
+_RESERVED = {".": "%2E", "..": "%2E%2E", "": "%"}
+
+
+class StateError(ValueError):
+    """A value that a golden cannot keep, or an encoded tree that cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A function, class, enum member, dtype or symbol, kept by its name.
+
+    ``kind`` is one of ``function``, ``type``, ``enum``, ``dtype``, ``symbol``, ``object``;
+    ``text`` is ``module:qualified.name`` where the thing lives in a module. An ``object`` is
+    one whose type alone is known.
+    """
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text.rpartition(":")[2] if self.kind != "object" else f"<{self.text}>"
+
+
+@dataclass(frozen=True)
+class Array:
+    """A leaf that is an array. Two leaves that share one array are tied."""
+
+    value: np.ndarray[Any, Any]
+
+    @property
+    def dtype(self) -> str:
+        return str(self.value.dtype)
+
+    @property
+    def shape(self) -> Tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Static:
+    """A leaf that is a static value: None, bool, int, float, complex, str, bytes, a NumPy
+    scalar, a ``Name``, or a tuple or list of these."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return show(self.value)
+
+
+@dataclass(frozen=True)
+class Container:
+    """An inner node. ``kind`` is ``dict``, ``list`` or ``tuple``; sequences have keys 0, 1, …"""
+
+    kind: str
+    children: Tuple[Tuple[Key, Node], ...]
+
+
+Leaf = Union[Array, Static]
+Node = Union[Container, Array, Static]
+
+
+@dataclass(frozen=True)
+class Tree:
+    root: Node
+
+    @classmethod
+    def of(cls, value: Any) -> Tree:
+        """Take plain Python apart.
+
+        Raises StateError, with the path, for a value that a golden cannot keep (an object
+        array, a reference cycle).
+        """
+        return cls(_take_apart(value, (), ()))
+
+    def plain(self) -> Any:
+        """The tree as plain Python; arrays are copied, tied ones into one shared copy.
+
+        Functions, types and enum members that can still be found by name are restored.
+        """
+        copies: Dict[int, np.ndarray[Any, Any]] = {}
+
+        def build(node: Node) -> Any:
+            if isinstance(node, Container):
+                if node.kind == "dict":
+                    return {key: build(child) for key, child in node.children}
+                items = [build(child) for _, child in node.children]
+                return tuple(items) if node.kind == "tuple" else items
+            if isinstance(node, Array):
+                return copies.setdefault(id(node.value), node.value.copy())
+            return _restored(node.value)
+
+        return build(self.root)
+
+    def nodes(self) -> Iterator[Tuple[Path, Node]]:
+        """Every node with its path, containers before their children, in order."""
+        todo: List[Tuple[Path, Node]] = [((), self.root)]
+        while todo:
+            path, node = todo.pop()
+            yield path, node
+            if isinstance(node, Container):
+                todo.extend(((*path, key), child) for key, child in reversed(node.children))
+
+    def leaves(self) -> Dict[Path, Leaf]:
+        return {path: node for path, node in self.nodes() if not isinstance(node, Container)}
+
+    def arrays(self) -> Dict[Path, np.ndarray[Any, Any]]:
+        return {path: leaf.value for path, leaf in self.leaves().items() if isinstance(leaf, Array)}
+
+    def ties(self) -> Tuple[Tuple[Path, ...], ...]:
+        """Groups of two or more paths whose leaves are one array."""
+        groups: Dict[int, List[Path]] = {}
+        for path, array in self.arrays().items():
+            groups.setdefault(id(array), []).append(path)
+        return tuple(tuple(paths) for paths in groups.values() if len(paths) > 1)
+
+    def map_arrays(
+        self, change: Callable[[Path, np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+    ) -> Tree:
+        """The same tree with each array changed once; tied leaves stay tied.
+
+        ``change`` gets the first path of a tied array.
+        """
+        done: Dict[int, np.ndarray[Any, Any]] = {}
+
+        def build(path: Path, node: Node) -> Node:
+            if isinstance(node, Container):
+                children = tuple((key, build((*path, key), child)) for key, child in node.children)
+                return Container(node.kind, children)
+            if isinstance(node, Array):
+                if id(node.value) not in done:
+                    done[id(node.value)] = change(path, node.value)
+                return Array(done[id(node.value)])
+            return node
+
+        return Tree(build((), self.root))
+
+
+def format_path(path: Path) -> str:
+    """A path as people write it: keys joined by ``/``.
+
+    ``/``, ``%`` and control characters in a key are percent-encoded; an empty key is ``%``.
+    """
+    return "/".join(_quoted(str(key)) for key in path)
+
+
+def parse_path(text: str) -> Tuple[str, ...]:
+    """The keys of a formatted path, all as strings. The inverse of ``format_path``."""
+    if not text:
+        return ()
+    return tuple("" if part == "%" else unquote(part) for part in text.split("/"))
+
+
+def _quoted(key: str) -> str:
+    if key in _RESERVED:
+        return _RESERVED[key]
+    return "".join(
+        quote(char, safe="") if char in "/%" or ord(char) < 32 or 0x7F <= ord(char) < 0xA0 else char
+        for char in key.encode("utf-8", "backslashreplace").decode("utf-8")
+    )
+
+
+def show(value: Any) -> str:
+    """A static value as people read it."""
+    if isinstance(value, Name):
+        return str(value)
+    if isinstance(value, np.generic):
+        return f"{value.dtype}({value})"
+    if isinstance(value, tuple):
+        inner = ", ".join(show(item) for item in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, list):
+        return "[" + ", ".join(show(item) for item in value) + "]"
+    return repr(value)
+
+
+def same_static(left: Any, right: Any) -> bool:
+    """Equal in type and value; NaN equals NaN, 1 is not True, -0.0 is not 0.0."""
+    return bool(_encode_static(left) == _encode_static(right))
+
+
+def _take_apart(value: Any, path: Path, above: Tuple[int, ...]) -> Node:
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject or value.dtype.names is not None or value.dtype.kind in "USV":
+            _check_named_dtype(value, path)
+        return Array(value)
+    if isinstance(value, (dict, list, tuple)) and not _is_static(value):
+        if id(value) in above or len(above) >= MAX_DEPTH:
+            raise StateError(f"{format_path(path) or 'the state'} contains itself")
+        above = (*above, id(value))
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, (str, int)) or isinstance(key, bool):
+                    raise StateError(
+                        f"{format_path(path) or 'the state'} has the key {key!r}: "
+                        f"keys are strings or integers"
+                    )
+            pairs: List[Tuple[Key, Any]] = list(value.items())
+            kind = "dict"
+        else:
+            pairs = list(enumerate(value))
+            kind = "tuple" if isinstance(value, tuple) else "list"
+        children = tuple((key, _take_apart(item, (*path, key), above)) for key, item in pairs)
+        return Container(kind, children)
+    return Static(_named(value))
+
+
+def _check_named_dtype(array: np.ndarray[Any, Any], path: Path) -> None:
+    # bfloat16 and its kin are of kind V as well, but have a scalar type of their own.
+    if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.type is not np.void:
+        return
+    raise StateError(
+        f"{format_path(path) or 'the state'} is an array of dtype {array.dtype}: "
+        f"a golden keeps numbers and booleans"
+    )
+
+
+def _is_static(value: Any, depth: int = 0) -> bool:
+    """Whether a sequence holds nothing but static values, at any depth."""
+    if isinstance(value, (list, tuple)):
+        return depth < MAX_DEPTH and all(_is_static(item, depth + 1) for item in value)
+    return not isinstance(value, (dict, np.ndarray))
+
+
+def _named(value: Any) -> Any:
+    """A static value with everything that has no literal form replaced by its name."""
+    if isinstance(value, enum.Enum):
+        return Name("enum", f"{type(value).__module__}:{type(value).__qualname__}.{value.name}")
+    if value is None or isinstance(value, (bool, np.generic, Name)):
+        return value
+    literals: Tuple[Any, ...] = (int, float, complex, str, bytes)
+    for literal in literals:
+        if isinstance(value, literal):
+            return literal(value)
+    if isinstance(value, tuple):
+        return tuple(_named(item) for item in value)
+    if isinstance(value, list):
+        return [_named(item) for item in value]
+    if isinstance(value, np.dtype):
+        return Name("dtype", str(value))
+    if isinstance(value, type):
+        return Name("type", f"{value.__module__}:{value.__qualname__}")
+    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+        return Name(
+            "function", f"{_module_of(value)}:{getattr(value, '__qualname__', value.__name__)}"
+        )
+    if isinstance(value, functools.partial):
+        return Name("object", "functools:partial")
+    return Name("object", f"{type(value).__module__}:{type(value).__qualname__}")
+
+
+def _module_of(function: Any) -> str:
+    if isinstance(function, np.ufunc):
+        return "numpy"
+    return str(getattr(function, "__module__", None) or "builtins")
+
+
+def _restored(value: Any) -> Any:
+    """A static value with functions, types and enum members looked up by name again.
+
+    Only in modules that are already imported or importable by that very name, and only if
+    what is found there goes by the same name; else the ``Name`` stays.
+    """
+    if isinstance(value, tuple):
+        return tuple(_restored(item) for item in value)
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    if not isinstance(value, Name):
+        return value
+    if value.kind == "dtype":
+        try:
+            return np.dtype(value.text)
+        except TypeError:
+            return value
+    if value.kind in ("function", "type", "enum"):
+        module, _, qualname = value.text.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in qualname.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError):
+            return value
+        return found if _named(found) == value else value
+    return value
+
+
+# JSON. Literals stand for themselves where JSON has them; everything else is an object with
+# one key, its type. Arrays are named; a name met twice is a tied leaf.
+
+
+def encode(tree: Tree, prefix: str = "") -> Tuple[Any, Arrays]:
+    """The tree as JSON-able data, and its arrays by unique name under ``prefix``."""
+    arrays: Arrays = {}
+    names: Dict[int, str] = {}
+
+    def build(path: Path, node: Node) -> Any:
+        if isinstance(node, Container):
+            if node.kind == "dict":
+                return {"dict": [[key, build((*path, key), child)] for key, child in node.children]}
+            return {node.kind: [build((*path, key), child) for key, child in node.children]}
+        if isinstance(node, Array):
+            if id(node.value) not in names:
+                name = prefix + (format_path(path) or "%")
+                while name in arrays or _is_inner(name, arrays):
+                    name += "%"
+                names[id(node.value)] = name
+                arrays[name] = node.value
+            return {"array": names[id(node.value)]}
+        return {"static": _encode_static(node.value)}
+
+    return build((), tree.root), arrays
+
+
+def _is_inner(name: str, arrays: Mapping[str, Any]) -> bool:
+    return any(other.startswith(name + "/") for other in arrays)
+
+
+def decode(data: Any, fetch: Callable[[str], np.ndarray[Any, Any]]) -> Tree:
+    """The tree that ``encode`` made. ``fetch`` gives the array of a name; it is asked once.
+
+    Raises StateError for data that is not an encoded tree.
+    """
+    fetched: Arrays = {}
+
+    def build(item: Any, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise StateError("the tree is nested too deeply")
+        kind, content = _single(item)
+        if kind == "array" and isinstance(content, str):
+            if content not in fetched:
+                fetched[content] = fetch(content)
+            return Array(fetched[content])
+        if kind == "static":
+            return Static(_decode_static(content, depth))
+        if kind == "dict" and isinstance(content, list):
+            children = []
+            for pair in content:
+                if not (isinstance(pair, list) and len(pair) == 2 and _is_key(pair[0])):
+                    raise StateError(f"not a key and a node: {pair!r:.80}")
+                children.append((pair[0], build(pair[1], depth + 1)))
+            if len({key for key, _ in children}) != len(children):
+                raise StateError("a dict has a key twice")
+            return Container("dict", tuple(children))
+        if kind in ("list", "tuple") and isinstance(content, list):
+            return Container(
+                kind, tuple((i, build(child, depth + 1)) for i, child in enumerate(content))
+            )
+        raise StateError(f"not a node: {item!r:.80}")
+
+    return Tree(build(data, 0))
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, (str, int)) and not isinstance(key, bool)
+
+
+def _single(item: Any) -> Tuple[str, Any]:
+    if not isinstance(item, dict) or len(item) != 1:
+        raise StateError(f"not a node: {item!r:.80}")
+    return next(iter(item.items()))
+
+
+def _encode_static(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return {"scalar": [str(value.dtype), value.tobytes().hex()], "shown": str(value)}
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else {"int": str(value)}
+    if isinstance(value, float):
+        return {"float": repr(value)}
+    if isinstance(value, complex):
+        return {"complex": [repr(value.real), repr(value.imag)]}
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, Name):
+        return {value.kind: value.text}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode_static(item) for item in value]}
+    if isinstance(value, list):
+        return [_encode_static(item) for item in value]
+    raise StateError(f"not a static value: {value!r:.80}")
+
+
+_NAME_KINDS = ("function", "type", "enum", "dtype", "symbol", "object")
+
+
+def _decode_static(data: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise StateError("a static value is nested too deeply")
+    if data is None or isinstance(data, (bool, int, str)):
+        return data
+    if isinstance(data, list):
+        return [_decode_static(item, depth + 1) for item in data]
+    if isinstance(data, dict):
+        try:
+            return _decode_typed(data, depth)
+        except (TypeError, ValueError, KeyError) as error:
+            raise StateError(f"not a static value: {data!r:.80} ({error})") from error
+    raise StateError(f"not a static value: {data!r:.80}")
+
+
+def _decode_typed(data: Dict[str, Any], depth: int) -> Any:
+    kind, content = next(iter(data.items()))
+    if kind in _NAME_KINDS and isinstance(content, str):
+        return Name(kind, content)
+    if kind == "scalar":
+        scalar = np.frombuffer(bytes.fromhex(content[1]), dtype=as_dtype(content[0]))
+        if scalar.size != 1:
+            raise ValueError("not one scalar")
+        return scalar[0]
+    decoders: Dict[str, Callable[[Any], Any]] = {
+        "int": int,
+        "float": float,
+        "complex": lambda parts: complex(float(parts[0]), float(parts[1])),
+        "bytes": bytes.fromhex,
+        "tuple": lambda items: tuple(_decode_static(item, depth + 1) for item in items),
+    }
+    return decoders[kind](content)
+
+
+def as_dtype(name: str) -> np.dtype[Any]:
+    """The dtype of that name; those that NumPy lacks (bfloat16, float8_*, int4) come from
+    ml_dtypes. Raises StateError, with what to install, for one that is not to be had."""
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        try:
+            extra = importlib.import_module("ml_dtypes")
+        except ImportError:
+            raise StateError(f"dtype {name} needs ml_dtypes: pip install ml_dtypes") from None
+        if not hasattr(extra, name):
+            raise StateError(f"unknown dtype {name!r}") from None
+        dtype = np.dtype(getattr(extra, name))
+    if dtype.hasobject or dtype.names is not None:
+        raise StateError(f"dtype {name} is not one of numbers")
+    return dtype
