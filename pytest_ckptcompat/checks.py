@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_ckptcompat import numeric
+from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, Kind, describe, diff
+from pytest_ckptcompat.fates import Fresh, Judge, form
 from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
 from pytest_ckptcompat.state import (
     Array,
@@ -22,7 +25,7 @@ from pytest_ckptcompat.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.golden import Golden
@@ -64,27 +67,6 @@ class _Run:
         self.find(stage, kind, path, Fate.BROKEN, text)
 
 
-@dataclass(frozen=True)
-class _Fresh:
-    """A fresh layer's state: its structure, and its arrays' bits as digests.
-
-    A loader may write into the very arrays that the state is made of, so none is kept.
-    """
-
-    tree: Tree
-    digests: Mapping[Path, str]
-
-    @classmethod
-    def of(cls, tree: Tree) -> _Fresh:
-        digests = {path: numeric.digest_bits(array) for path, array in tree.arrays().items()}
-        return cls(tree.map_arrays(lambda _, array: _hollow(array)), digests)
-
-
-def _hollow(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An array of the same dtype and shape that takes no memory."""
-    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
-
-
 def check(
     golden: Golden, recipe: Recipe, adapter: Adapter, route: str, build: Callable[[], Any]
 ) -> Outcome:
@@ -96,7 +78,7 @@ def check(
     """
     run = _Run(golden, recipe, adapter, route, build)
     layer = adapter.prepare(build())
-    fresh = _Fresh.of(Tree.of(adapter.state(layer)))
+    fresh = Fresh.of(Tree.of(adapter.state(layer)))
     drifts = diff(golden.state, fresh.tree)
     loaded_layer = _load(run, layer)
     if loaded_layer is None:
@@ -124,8 +106,17 @@ def words(error: BaseException) -> str:
     """An exception in its own words, on one line, with the place that raised it."""
     said = " ".join(str(error).split())
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {said}{place}" if said else f"{type(error).__name__}{place}"
+
+
+def _short(filename: str) -> str:
+    """A file relative to the current folder where it lies in that, else its last parts."""
+    path = Path(filename)
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return "/".join(path.parts[-2:])
 
 
 def _load(run: _Run, layer: Any) -> Any:
@@ -141,9 +132,10 @@ def _load(run: _Run, layer: Any) -> Any:
 # Fields
 
 
-def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: _Fresh, loaded: Tree) -> None:
+def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> None:
     run.reached.append("fields")
-    judge = _Judge(run, fresh, loaded)
+    statics_count = run.adapter.carries_statics(run.route)
+    judge = Judge(run.golden.state, fresh, loaded, statics_count=statics_count)
     for drift in drifts:
         fate = judge.fate(drift)
         note = "" if fate is Fate.HANDLED else f" ({_FATES[fate]})"
@@ -165,101 +157,10 @@ _FATES = {
 }
 
 
-class _Judge:
-    """Finds out what became of a drift once the loader has taken the golden."""
-
-    def __init__(self, run: _Run, fresh: _Fresh, loaded: Tree) -> None:
-        self._golden = run.golden.state.arrays()
-        self._statics_count = run.adapter.carries_statics(run.route)
-        self._fresh = fresh
-        self._loaded = loaded.leaves()
-        now = {path: numeric.digest_bits(array) for path, array in loaded.arrays().items()}
-        golden_bits = {numeric.digest_bits(array) for array in self._golden.values()}
-        self._bits = set(now.values())
-        # Whether the loader wrote an array that is none of the golden's as they are.
-        self._transformed = any(
-            bits not in golden_bits and bits != fresh.digests.get(path)
-            for path, bits in now.items()
-            if not self._same_form(path)
-        )
-
-    def _same_form(self, path: Path) -> bool:
-        old, new = self._golden.get(path), self._loaded[path]
-        return old is not None and isinstance(new, Array) and _form(old) == _form(new.value)
-
-    def fate(self, drift: Drift) -> Fate:
-        if drift.kind in (Kind.ADDED, Kind.REORDERED, Kind.TIED, Kind.UNTIED):
-            return Fate.HANDLED
-        if drift.kind in (Kind.RETYPED, Kind.RESHAPED):
-            return self._array_fate(drift)
-        if drift.kind is Kind.CHANGED:
-            return self._static_fate(drift)
-        assert drift.old is not None
-        fates = {
-            self._leaf_fate(path, leaf, drift) for path, leaf in Tree(drift.old).leaves().items()
-        }
-        for worst in (Fate.LOST, Fate.TRANSFORMED):
-            if worst in fates:
-                return worst
-        return Fate.HANDLED
-
-    def _array_fate(self, drift: Drift) -> Fate:
-        old = self._golden[drift.path]
-        new = self._loaded.get(drift.path)
-        if old.size == 0 or numeric.digest_bits(old) in self._bits:
-            return Fate.HANDLED
-        if isinstance(new, Array):
-            if self._fresh.digests.get(drift.path) == numeric.digest_bits(new.value):
-                return Fate.IGNORED
-            cast = _cast(old, new.value.dtype)
-            if numeric.digest_bits(cast) == numeric.digest_bits(new.value):
-                kept = numeric.same_bits(_cast(cast, old.dtype), old)
-                return Fate.HANDLED if kept else Fate.LOST
-        return Fate.TRANSFORMED if self._transformed else Fate.LOST
-
-    def _static_fate(self, drift: Drift) -> Fate:
-        assert isinstance(drift.old, Static)
-        assert isinstance(drift.new, Static)
-        now = self._loaded.get(drift.path)
-        if isinstance(now, Static):
-            if same_static(now.value, drift.old.value):
-                return Fate.HANDLED
-            if same_static(now.value, drift.new.value):
-                return Fate.IGNORED if self._statics_count and _holds(drift.old) else Fate.HANDLED
-        return Fate.TRANSFORMED
-
-    def _leaf_fate(self, path: Path, leaf: Any, drift: Drift) -> Fate:
-        if isinstance(leaf, Array):
-            if leaf.value.size == 0 or numeric.digest_bits(leaf.value) in self._bits:
-                return Fate.HANDLED
-            return Fate.TRANSFORMED if self._transformed else Fate.LOST
-        if not _holds(leaf) or not self._statics_count:
-            return Fate.HANDLED
-        for place in ((*drift.path, *path), (*drift.current_path, *path)):
-            now = self._loaded.get(place)
-            if isinstance(now, Static) and same_static(now.value, leaf.value):
-                return Fate.HANDLED
-        return Fate.LOST
-
-
-def _holds(leaf: Static) -> bool:
-    """Whether a static value says anything that could be lost."""
-    return leaf.value is not None and leaf.value not in ((), [], "")
-
-
-def _form(array: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...]]:
-    return str(array.dtype), array.shape
-
-
-def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    with np.errstate(all="ignore"):
-        return array.astype(dtype)
-
-
 # State
 
 
-def _state(run: _Run, drifts: tuple[Drift, ...], fresh: _Fresh, loaded: Tree) -> None:
+def _state(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> None:
     run.reached.append("state")
     drifted = {drift.path for drift in drifts if drift.kind in (Kind.RETYPED, Kind.RESHAPED)}
     skipped: list[Path] = []
@@ -268,10 +169,10 @@ def _state(run: _Run, drifts: tuple[Drift, ...], fresh: _Fresh, loaded: Tree) ->
     for path, array in run.golden.state.arrays().items():
         if path in drifted or path not in fresh.digests:
             continue
-        if path not in now or _form(now[path]) != _form(array):
+        if path not in now or form(now[path]) != form(array):
             altered.append(path)
-        elif not numeric.same_bits(array, now[path]):
-            left = fresh.digests[path] == numeric.digest_bits(now[path])
+        elif not same_bits(array, now[path]):
+            left = fresh.digests[path] == digest_bits(now[path])
             (skipped if left else altered).append(path)
     total = len(run.golden.state.arrays())
     if skipped:
@@ -295,16 +196,16 @@ def _it(paths: list[Path]) -> str:
 
 def _determined(run: _Run, loaded: Tree) -> None:
     """Arrays that the golden lacks must come out the same in two fresh builds."""
-    known = {numeric.digest_bits(array) for array in run.golden.state.arrays().values()}
+    known = {digest_bits(array) for array in run.golden.state.arrays().values()}
     golden_paths = run.golden.state.arrays().keys()
     added = {
         path: array
         for path, array in loaded.arrays().items()
-        if path not in golden_paths and array.size and numeric.digest_bits(array) not in known
+        if path not in golden_paths and array.size and digest_bits(array) not in known
     }
     if not added:
         return
-    digests = {path: numeric.digest_bits(array) for path, array in added.items()}
+    digests = {path: digest_bits(array) for path, array in added.items()}
     random_looking = [path for path, array in added.items() if _varied(array)]
     second = run.adapter.prepare(run.build())
     second = run.adapter.load(second, run.golden.state.plain(), run.route)
@@ -312,7 +213,7 @@ def _determined(run: _Run, loaded: Tree) -> None:
     loose = [
         path
         for path, bits in digests.items()
-        if path not in again or numeric.digest_bits(again[path]) != bits
+        if path not in again or digest_bits(again[path]) != bits
     ]
     for path in loose:
         text = (
@@ -384,7 +285,7 @@ def same_outputs(left: Tree, right: Tree) -> bool:
     """Whether two trees of outputs are alike in structure and bits."""
     arrays = right.arrays()
     return not diff(left, right) and all(
-        numeric.same_bits(array, arrays[path]) for path, array in left.arrays().items()
+        same_bits(array, arrays[path]) for path, array in left.arrays().items()
     )
 
 
@@ -407,7 +308,7 @@ def compare_outputs(
             comparison = numeric.compare(
                 leaf.value,
                 other.value,
-                None if budget is None else budget.values(),
+                budget,
                 k=recipe.library.k,
                 rtol=recipe.rtol,
                 atol=recipe.atol,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import sys
 from pathlib import Path
@@ -99,14 +100,14 @@ def _with_its_recipe(importer: Importer, settings: config.Config) -> str:
 
     library = settings.library(importer.library)
     paths = [str(settings.root / path) for path in library.paths]
+    # This process writes the golden, so it runs the recipe too; and it has imported the plugin.
+    alone = ["-n0"] if importlib.util.find_spec("xdist") else []
+    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    plugin = SimpleNamespace(__name__=IMPORTER, wants=importer.wants, adopt=importer.adopt)
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        pytest.main(
-            ["-q", "--rootdir", str(settings.root), "-p", "no:cacheprovider", *paths],
-            plugins=[
-                SimpleNamespace(__name__=IMPORTER, wants=importer.wants, adopt=importer.adopt)
-            ],
-        )
+        root = ["--rootdir", str(settings.root)]
+        pytest.main([*quiet, *root, *alone, *paths], plugins=[plugin])
     if importer.golden is None:
         return (
             f"imported without an error budget, since no recipe {importer.recipe!r} of "

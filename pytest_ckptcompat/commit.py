@@ -8,17 +8,20 @@ then the journal goes. What a release holds already is never written again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import json
 import os
-import socket
+import shutil
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_ckptcompat import golden as golden_file
 from pytest_ckptcompat import journal
-from pytest_ckptcompat.digests import restore
+from pytest_ckptcompat.digests import digest, restore
+from pytest_ckptcompat.fields import field_lines
 from pytest_ckptcompat.integrity import fields_digest
+from pytest_ckptcompat.lock import locked
 from pytest_ckptcompat.manifest import (
     FIELDS,
     FORMAT,
@@ -34,17 +37,16 @@ from pytest_ckptcompat.manifest import (
 from pytest_ckptcompat.names import GOLDEN_SUFFIX, file_name, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_ckptcompat.golden import Golden
     from pytest_ckptcompat.store import Store
-
-_LOCK = f"{journal.PREFIX}.lock"
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A native file to be recorded, and the ending that its copy gets (``.npz``)."""
+    """A native file to be recorded; it is copied. The copy gets the ending (``.npz``)."""
 
     path: Path
     suffix: str
@@ -52,17 +54,37 @@ class Artifact:
 
 @dataclass(frozen=True)
 class PendingGolden:
-    """A golden to be recorded. ``path`` is its HDF5 file, written anywhere; it is copied.
+    """A golden to be recorded. ``write`` makes its HDF5 file at the path that it is given.
 
     ``fields`` are its lines in fields.json, each a JSON object. ``artifacts`` are the native
     files by route; routes may name the same one.
     """
 
-    path: Path
-    routes: tuple[str, ...]
+    write: Callable[[Path], None]
     fields: Sequence[Mapping[str, Any]]
+    routes: tuple[str, ...]
     module: str | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        golden: Golden,
+        *,
+        routes: tuple[str, ...],
+        module: str | None = None,
+        artifacts: Mapping[str, Artifact] | None = None,
+    ) -> PendingGolden:
+        write = partial(golden_file.write, golden=golden)
+        return cls(write, field_lines(golden.state), routes, module, artifacts or {})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The files of one golden, each with what writes it, and which of them a route has."""
+
+    writers: Mapping[str, Callable[[Path], object]]
+    artifacts: Mapping[str, str]
 
 
 def commit(
@@ -84,7 +106,7 @@ def commit(
     folder = _folder(store, version)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             _recover(store.library, folder)
             try:
                 _add(store.library, folder, goldens, provenance, refused)
@@ -118,21 +140,21 @@ def _add(
     refused: Mapping[str, str],
 ) -> None:
     release = _release(library, folder)
-    names = {recipe: _names(recipe, golden) for recipe, golden in goldens.items()}
-    _check_new(release, folder, names)
-    sources = {file: path for files in names.values() for path, file in files.items()}
-    journal.write(folder, journal.Journal(frozenset((*sources, FIELDS)), frozenset(goldens)))
+    plans = {recipe: _plan(recipe, golden) for recipe, golden in goldens.items()}
+    _check_new(release, folder, plans)
+    writers = {file: write for plan in plans.values() for file, write in plan.writers.items()}
+    journal.write(folder, journal.Journal(frozenset((*writers, FIELDS)), frozenset(goldens)))
     staged = {
-        file: _stage(path, journal.temporary(folder, number), file)
-        for number, (file, path) in enumerate(sorted(sources.items()))
+        file: _stage(write, journal.temporary(folder, number), file)
+        for number, (file, write) in enumerate(writers.items())
     }
     own = {} if release is None else dict(provenance)
     entries = {
-        recipe: _entry(recipe, golden, names[recipe], staged, own)
+        recipe: _entry(recipe, golden, plans[recipe], staged, own)
         for recipe, golden in goldens.items()
     }
     manifest, fields = _indexes(release, library, folder, entries, goldens, provenance, refused)
-    for number, file in enumerate(sorted(sources)):
+    for number, file in enumerate(writers):
         journal.temporary(folder, number).replace(folder / file)
     journal.sync_folder(folder)
     journal.replace_text(folder / FIELDS, fields)
@@ -157,71 +179,69 @@ def _release(library: str, folder: Path) -> Release | None:
     return release
 
 
-def _names(recipe: str, golden: PendingGolden) -> dict[Path, str]:
-    """What each source file of a golden will be called."""
+def _plan(recipe: str, golden: PendingGolden) -> _Plan:
     stem = file_name(recipe)
-    names = {golden.path: stem + GOLDEN_SUFFIX}
+    writers: dict[str, Callable[[Path], object]] = {stem + GOLDEN_SUFFIX: golden.write}
+    names: dict[Path, str] = {}
     for route, artifact in sorted(golden.artifacts.items()):
         if artifact.path in names:
             continue
-        name = f"{stem}.{artifact.suffix.lstrip('.')}"
-        if name in names.values():
-            name = f"{stem}.{file_name(route)}.{artifact.suffix.lstrip('.')}"
+        suffix = artifact.suffix.lstrip(".")
+        name = f"{stem}.{suffix}"
+        if name in writers:
+            name = f"{stem}.{file_name(route)}.{suffix}"
         if not is_plain(name):
             raise StoreError(
-                f"the ending {artifact.suffix!r} of the native file of {recipe} for the route "
-                f"{route} cannot be part of a file name"
+                f"{name!r} cannot be the name of the native file of {recipe} for the route {route} "
+                f"on every system: give it another ending or the recipe a shorter name"
             )
         names[artifact.path] = name
-    return names
+        writers[name] = partial(shutil.copyfile, artifact.path)
+    return _Plan(writers, {route: names[item.path] for route, item in golden.artifacts.items()})
 
 
-def _check_new(
-    release: Release | None, folder: Path, names: Mapping[str, Mapping[Path, str]]
-) -> None:
-    owners = {path.name.lower(): f"{path}, which is there already" for path in folder.iterdir()}
+def _check_new(release: Release | None, folder: Path, plans: Mapping[str, _Plan]) -> None:
+    owners: dict[str, str] = {}
     if release is not None:
-        again = sorted(set(names) & set(release.entries))
+        again = sorted(plans.keys() & release.entries.keys())
         if again:
             raise StoreError(
-                f"{release.library} {release.version} has a golden of {', '.join(again)} already: "
-                f"a recorded golden is never overwritten. To record it anew before the release, "
-                f"remove its files and entries by hand"
+                f"{release.library} {release.version} has a golden of {', '.join(again)} already, "
+                f"in {folder}: a recorded golden is never overwritten"
             )
         for recipe, entry in release.entries.items():
-            owners.update((file.lower(), f"the recipe {recipe}") for file in entry.files())
-    for recipe, files in names.items():
-        for file in files.values():
-            if file.lower() in owners:
+            owners.update((file.lower(), recipe) for file in entry.files())
+    there = {path.name.lower(): path for path in folder.iterdir()}
+    for recipe, plan in plans.items():
+        for file in plan.writers:
+            other = owners.setdefault(file.lower(), recipe)
+            if other != recipe:
                 raise StoreError(
-                    f"the file {file} of {recipe} could not be told from one of "
-                    f"{owners[file.lower()]} where names ignore case: give the recipe another name"
+                    f"the file {file} of {recipe} could not be told from that of {other} where "
+                    f"file names ignore case: give the recipe another name"
                 )
-            owners[file.lower()] = f"the recipe {recipe}"
+            if file.lower() in there:
+                raise StoreError(
+                    f"{there[file.lower()]} is in the way of {recipe} and in no manifest: move it"
+                )
 
 
-def _stage(source: Path, target: Path, file: str) -> Stored:
-    """Copy a file and have it written to disk."""
-    total, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("xb") as writer:
-        while block := reader.read(1 << 20):
-            writer.write(block)
-            total.update(block)
-            size += len(block)
-        writer.flush()
-        os.fsync(writer.fileno())
-    return Stored(file, total.hexdigest(), size)
+def _stage(write: Callable[[Path], object], target: Path, file: str) -> Stored:
+    """Have a file written under its temporary name, down to the disk."""
+    write(target)
+    with target.open("r+b") as written:
+        os.fsync(written.fileno())
+    return Stored(file, digest(target), target.stat().st_size)
 
 
 def _entry(
     recipe: str,
     golden: PendingGolden,
-    names: Mapping[Path, str],
+    plan: _Plan,
     staged: Mapping[str, Stored],
     provenance: Mapping[str, Any],
 ) -> Entry:
-    own = staged[names[golden.path]]
-    artifacts = {route: staged[names[item.path]] for route, item in golden.artifacts.items()}
+    own = staged[file_name(recipe) + GOLDEN_SUFFIX]
     return Entry(
         recipe=recipe,
         file=own.file,
@@ -230,7 +250,7 @@ def _entry(
         routes=golden.routes,
         module=golden.module,
         fields=fields_digest(golden.fields),
-        artifacts=artifacts,
+        artifacts={route: staged[name] for route, name in plan.artifacts.items()},
         provenance=provenance,
     )
 
@@ -334,59 +354,3 @@ def _recover(library: str, folder: Path) -> None:
                 journal.replace_text(folder / FIELDS, text)
     journal.remove_temporary(folder)
     journal.remove(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a release folder against other recordings. Raises StoreError if one holds it."""
-    lock = folder / _LOCK
-    own = f"{os.getpid()} {socket.gethostname()}"
-    for _ in range(2):
-        try:
-            with lock.open("x", encoding="utf-8") as file:
-                file.write(own)
-            break
-        except FileExistsError:
-            _break_dead(lock)
-    else:
-        raise StoreError(f"{folder} is being recorded into by another process: try again")
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _break_dead(lock: Path) -> None:
-    """Remove the lock of a process that is gone from this machine. Raises StoreError if it may
-    still be at work."""
-    try:
-        holder = lock.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    pid, _, host = holder.partition(" ")
-    if host != socket.gethostname() or not pid.isdigit() or _is_alive(int(pid)):
-        raise StoreError(
-            f"another recording into {lock.parent} is at work (process {pid or '?'} on "
-            f"{host or 'an unknown machine'}): wait for it. If it is dead, delete {lock}"
-        )
-    aside = lock.with_name(f"{_LOCK}.{os.getpid()}.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        lock.replace(aside)
-        # Another process may have been faster, and this its own lock: put it back.
-        if aside.read_text(encoding="utf-8") != holder:
-            aside.replace(lock)
-            raise StoreError(f"another recording into {lock.parent} has begun: wait for it")
-        aside.unlink()
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":
-        # There os.kill ends the process. The lock's owner is to look.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -223,10 +223,7 @@ class Migrations:
             raise MigrationError(f"a step of {version} would never run: base is {self.base}")
         if isinstance(where, str):
             raise MigrationError(f"where={where!r}: give a collection of names, or a function")
-        if where is None or callable(where):
-            test = where
-        else:
-            test = partial(_has_exactly, tuple(where))
+        test = where if where is None or callable(where) else partial(_has_exactly, tuple(where))
 
         def register(function: StepFunction) -> StepFunction:
             self._steps.append(_Step(version, function, test))

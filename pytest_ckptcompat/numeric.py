@@ -1,18 +1,18 @@
-"""Numeric comparison: whether arrays have the same bits, and whether outputs are near enough.
+"""Numeric comparison: whether an output is near enough to its golden.
 
-The whole arithmetic of goldens is to be had from here: ``jitter``, ``nudge`` and ``draw`` come
-from ``jitter``, ``Budget``, ``measure`` and ``pack`` from ``budget``.
+The whole arithmetic of goldens is to be had from here; it is spread over ``bits`` (identity),
+``jitter`` (perturbations and inputs) and ``budget`` (error budgets).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.budget import Budget, deviation, measure, pack, sample, typical, widened
 from pytest_ckptcompat.jitter import (
     BLOCK,
@@ -56,42 +56,6 @@ _SCALE_RANGE = 2.0**16
 _EPS32 = float(np.finfo(np.float32).eps)
 
 
-def same_bits(a: AnyArray, b: AnyArray) -> bool:
-    """Whether two arrays have the same dtype, shape and bits.
-
-    NaN payloads and the signs of zeros count. Memory order and byte order do not, nor do bits
-    that carry no value (the padding of int4 and of long doubles).
-    """
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.dtype.newbyteorder("=") != b.dtype.newbyteorder("="):
-        return False
-    return all(np.array_equal(_raw(left), _raw(right)) for left, right in blocks(a, b))
-
-
-def digest_bits(a: AnyArray) -> str:
-    """A digest of dtype and bits in C order, as ``same_bits`` sees them, without the shape.
-
-    It finds an array again that was moved or reshaped. Not meant to be stored: it is taken in
-    the byte order of the machine.
-    """
-    a = np.asarray(a)
-    digest = hashlib.sha256(a.dtype.newbyteorder("=").name.encode())
-    for (block,) in blocks(a):
-        digest.update(_raw(block).data)
-    return digest.hexdigest()
-
-
-def _raw(block: AnyArray) -> AnyArray:
-    """The bytes of a block that carry its values."""
-    if block.dtype.kind == "V" and "int" in block.dtype.name:
-        return block.astype(np.int8).view(np.uint8)
-    data = block.view(np.uint8)
-    part = part_dtype(block.dtype)
-    if part == np.longdouble and np.finfo(part).nmant == 63:  # x87: 10 bytes, then padding
-        data = np.ascontiguousarray(data.reshape(-1, part.itemsize)[:, :10])
-    return data.reshape(-1)
-
-
 @dataclass(frozen=True)
 class Comparison:
     """How an output compares with its golden.
@@ -103,7 +67,7 @@ class Comparison:
     ``worst_index`` is the element that decides the zone: the one with the largest deviation in
     terms of its allowance, or of the wide tolerance if ``beyond``; None if nothing deviates or
     nothing could be compared. ``worst_in_budgets`` is its deviation over its error budget, None
-    without a budget.
+    without a budget above 0 and where NaN or infinities do not match.
 
     ``used`` is the largest deviation as a share of its allowance: at most 1 if ``within``,
     infinite where nothing is allowed. ``max_abs`` and ``max_rel`` (over |expected|, where that is
@@ -341,9 +305,9 @@ class _Tally:
         index, in_budgets = None, None
         if worst.at is not None:
             index = tuple(int(i) for i in np.unravel_index(worst.at, expected.shape))
-            if allowance.budget is not None:
+            if allowance.budget is not None and math.isfinite(worst.apart):
                 unit = float(allowance.budgets(worst.at, worst.at + 1)[0])
-                in_budgets = worst.apart / unit if unit else math.inf
+                in_budgets = worst.apart / unit if unit else None
         return Comparison(
             zone,
             expected.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -299,7 +300,6 @@ def _recording(item: pytest.Item) -> Recording:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Call the recipe and check what it returns, in place of a plain call."""
-    __tracebackhide__ = True
     choice = _choice(pyfuncitem)
     if choice is None:
         return None
@@ -323,15 +323,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def _outcome(
     item: pytest.Function, wanted: recipe.Recipe, choice: session.Choice
 ) -> tuple[Result, str | None]:
-    __tracebackhide__ = True
     from pytest_ckptcompat import run  # noqa: PLC0415  NumPy and HDF5 come with it
 
     shelf = _run(item.config).session.shelf(wanted.library)
-
-    def build() -> Any:
-        __tracebackhide__ = True
-        return _layer(item, wanted)
-
+    build = partial(_layer, item, wanted)
     try:
         clash = shelf.clash(wanted.name)
         if clash is not None:
@@ -351,7 +346,6 @@ def _outcome(
 
 def _layer(item: pytest.Function, wanted: recipe.Recipe) -> Any:
     """What the recipe returns. Raises RecipeError where that is no layer."""
-    __tracebackhide__ = True
     if inspect.iscoroutinefunction(item.obj) or inspect.isasyncgenfunction(item.obj):
         raise recipe.RecipeError(
             f"{wanted.name} is an async function, whose layer cannot be waited for here: make it "
@@ -370,7 +364,6 @@ def _layer(item: pytest.Function, wanted: recipe.Recipe) -> Any:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """A recipe never passes unchecked, whoever else runs the test."""
-    __tracebackhide__ = True
     yield
     marked = item.get_closest_marker(MARK) is not None and not isinstance(item, Integrity)
     if marked and RESULT not in item.stash:
@@ -392,7 +385,7 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and RESULT in item.stash:
         # An attribute of plain data travels from a worker to the controller.
-        report.ckptcompat = item.stash[RESULT].to_json()
+        report.ckptcompat = item.stash[RESULT].to_json()  # type: ignore[attr-defined]
     return report
 
 

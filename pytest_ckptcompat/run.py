@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, resolve
 from pytest_ckptcompat.checks import check
+from pytest_ckptcompat.drift import Kind
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make
 from pytest_ckptcompat.report import failure
 from pytest_ckptcompat.report.result import Result, status
 from pytest_ckptcompat.session import Choice
-from pytest_ckptcompat.state import StateError, format_path
+from pytest_ckptcompat.state import StateError
 from pytest_ckptcompat.store import StoreError
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         return _failed(result), said
     if result.status != "failed":
         return result, None
-    return result, failure.text(_failure(shelf, recipe, result, outcome, os.path.relpath(path)))
+    return result, failure.text(_failure(shelf, recipe, result, outcome, _shown(path)))
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _failed(result: Result) -> Result:
@@ -70,16 +75,20 @@ def _failed(result: Result) -> Result:
 def _failure(
     shelf: Shelf, recipe: Recipe, result: Result, outcome: Outcome, path: str
 ) -> failure.Failure:
-    added = [drift.current_path for drift in outcome.drifts if drift.old is None]
-    history = shelf.field_history(recipe.name, [format_path(path) for path in added])
+    history = {
+        drift.where: shelf.field_history(recipe.name, drift.where)
+        for drift in outcome.drifts
+        if drift.kind is Kind.ADDED
+    }
+    first = next(iter(history.values()), (None, str(shelf.current)))
     return failure.Failure(
         result=result,
         reached=outcome.reached,
         drifts=outcome.drifts,
         golden=path,
         place=f"{recipe.module}:{recipe.line}",
-        since=min(history.since, default=shelf.current).__str__(),
-        absent=history.absent,
+        since=first[1],
+        absent={path: absent for path, (absent, _) in history.items() if absent is not None},
     )
 
 
@@ -116,7 +125,7 @@ def _already(
     for route in entry.routes:
         result, said = run_golden(shelf, recipe, Choice("golden", release.version, route), build)
         if said is not None:
-            path = os.path.relpath(shelf.store.path(release, entry))
+            path = _shown(shelf.store.path(release, entry))
             return result, (
                 f"{path} was recorded already and is never overwritten, but the installed "
                 f"{release.version} does not match it:\n\n{said}"

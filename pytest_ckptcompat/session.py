@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from pytest_ckptcompat import ledger, versions
+from pytest_ckptcompat import versions
+from pytest_ckptcompat.ledger import Entry as LedgerEntry
+from pytest_ckptcompat.ledger import read as read_ledger
+from pytest_ckptcompat.manifest import FIELDS, StoreError, load_json
 from pytest_ckptcompat.store import Store
 
 if TYPE_CHECKING:
@@ -64,9 +67,9 @@ class Shelf:
         return self.store.releases()
 
     @cached_property
-    def ledger(self) -> tuple[ledger.Entry, ...]:
+    def ledger(self) -> tuple[LedgerEntry, ...]:
         """The entries of the ledger. Raises ledger.LedgerError."""
-        return ledger.read(self.store.folder / "ledger.toml")
+        return read_ledger(self.store.folder / "ledger.toml")
 
     def register(self, recipe: str, owner: str, module: str) -> None:
         """Note that the test ``owner`` of a collected module is the recipe of that name."""
@@ -128,9 +131,40 @@ class Shelf:
     def find(self, recipe: str, version: str) -> tuple[Release, Entry]:
         return next(pair for pair in self.goldens(recipe) if pair[0].version == version)
 
-    def entries(self, recipe: str, version: str, route: str) -> list[ledger.Entry]:
+    def recorded(self, recipe: str) -> tuple[Release, Entry] | None:
+        """The golden of a recipe at the current version, where there is one."""
+        return next(
+            (pair for pair in self.goldens(recipe) if Version(pair[0].version) == self.current),
+            None,
+        )
+
+    def field_history(self, recipe: str, path: str) -> tuple[str | None, str]:
+        """The newest release whose golden lacks a field, and the version that first has it.
+
+        None where the recipe has no golden without it. Where no golden has the field yet, it
+        comes with the current version. Reads fields.json of the releases up to the current.
+        """
+        absent = None
+        for release, _ in self.goldens(recipe):
+            if self.is_newer(release):
+                break
+            if path in _field_paths(release, recipe):
+                return absent, release.version
+            absent = release.version
+        return absent, str(self.current)
+
+    def entries(self, recipe: str, version: str, route: str) -> list[LedgerEntry]:
         """The entries of the ledger about one golden and route."""
         return [e for e in self.ledger if e.selects(recipe, Version(version), route)]
+
+
+def _field_paths(release: Release, recipe: str) -> set[str]:
+    """The paths of all fields that a release recorded for a recipe."""
+    try:
+        recipes = load_json(release.folder / FIELDS).get("recipes", {})
+        return {line["path"] for line in recipes.get(recipe, ())}
+    except (StoreError, AttributeError, TypeError, KeyError):
+        return set()  # the integrity item tells
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
@@ -15,14 +14,16 @@ from pytest_ckptcompat.formats import FormatError
 from pytest_ckptcompat.golden import Golden
 from pytest_ckptcompat.recording import provenance
 from pytest_ckptcompat.recording.make import RecordError, measure
+from pytest_ckptcompat.recording.record import Finished, store_goldens
 from pytest_ckptcompat.report.result import Result, status
 from pytest_ckptcompat.state import StateError, Tree
-from pytest_ckptcompat.store import PendingGolden, Store, commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_ckptcompat.recipe import Recipe
+    from pytest_ckptcompat.store import Store
 
 
 class ImportFailedError(Exception):
@@ -143,7 +144,11 @@ class Importer:
         self.golden = golden
         outcome = check(golden, recipe, adapter, self.route, build)
         self.result = Result(
-            self.library, self.recipe, "", status(outcome.findings), findings=outcome.findings,
+            self.library,
+            self.recipe,
+            "",
+            status(outcome.findings),
+            findings=outcome.findings,
             used=outcome.used,
         )
         # The golden is a fact, whatever the current layer makes of it.
@@ -162,8 +167,7 @@ class Importer:
             "adapter": self.adapter,
             **provenance.machine(),
         }
-        pending = PendingGolden.of(golden, routes=(self.route,), module=self.module)
-        commit(store, version, {self.recipe: pending}, about, {})
+        store_goldens(store, version, [Finished(golden, (self.route,), self.module)], about, {})
         release = store.release(version)
         assert release is not None
         return store.path(release, release.entries[self.recipe])

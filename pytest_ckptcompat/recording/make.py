@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckptcompat import budget, jitter, numeric
+from pytest_ckptcompat import budget, jitter
+from pytest_ckptcompat.bits import same_bits
 from pytest_ckptcompat.checks import same_outputs, words
 from pytest_ckptcompat.drift import diff
 from pytest_ckptcompat.golden import Golden
@@ -221,7 +222,7 @@ def _unlike(want: Tree, have: Tree) -> list[str]:
     return [
         format_path(path)
         for path, array in want.arrays().items()
-        if path not in got or not numeric.same_bits(array, got[path])
+        if path not in got or not same_bits(array, got[path])
     ]
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import re
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +41,8 @@ def machine() -> dict[str, Any]:
         "recorder": importlib.metadata.version("pytest-ckptcompat"),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {' '.join(platform.libc_ver())}".strip(),
         "machine": platform.machine(),
-        "host": socket.gethostname(),
         "cpu": _cpu(np),
         "blas": _blas(np),
         "threads": os.environ.get("OMP_NUM_THREADS") or os.cpu_count(),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_ckptcompat.commit import PendingGolden, commit
+from pytest_ckptcompat.fields import field_lines
+from pytest_ckptcompat.golden import Golden, write
 from pytest_ckptcompat.recording import provenance
 from pytest_ckptcompat.recording.make import Made, RecordError, make
-from pytest_ckptcompat.store import PendingGolden, commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.recipe import Recipe
     from pytest_ckptcompat.session import Shelf
+    from pytest_ckptcompat.store import Store
 
 
 @dataclass
@@ -52,9 +56,37 @@ class Recording:
         about = provenance.facts(self.shelf.library, self.shelf.current)
         if self.allow_unreleased:
             about["unreleased"] = provenance.refusal(self.shelf.library, self.shelf.current)
-        goldens = {
-            name: PendingGolden.of(made.golden, routes=made.routes, module=recipe.module)
-            for name, (recipe, made) in self.made.items()
-        }
-        commit(self.shelf.store, str(self.shelf.current), goldens, about, self.refused)
+        goldens = [
+            Finished(made.golden, made.routes, recipe.module) for recipe, made in self.made.values()
+        ]
+        store_goldens(self.shelf.store, str(self.shelf.current), goldens, about, self.refused)
         return len(goldens)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A golden that is ready to be stored. ``module`` is the recipe's test file, if known."""
+
+    golden: Golden
+    routes: tuple[str, ...]
+    module: str | None
+
+
+def store_goldens(
+    store: Store,
+    version: str,
+    finished: Iterable[Finished],
+    about: Mapping[str, Any],
+    refused: Mapping[str, str],
+) -> None:
+    """Add goldens to a release, all or none. Raises GoldenError or StoreError."""
+    pending = {
+        one.golden.recipe: PendingGolden(
+            partial(write, golden=one.golden),
+            field_lines(one.golden.state),
+            one.routes,
+            one.module,
+        )
+        for one in finished
+    }
+    commit(store, version, pending, about, refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -36,17 +37,25 @@ def _added(drift: Drift) -> tuple[str, str, str]:
         sentence = "give old states what the layer did before it had the field"
     else:
         sentence = "give old states the default"
-    return sentence, f"add_{drift.path[-1]}", f"added({path!r}, {default})"
+    return sentence, f"add_{drift.path[-1]}", f"added({_quoted(path)}, {default})"
 
 
 def _removed(drift: Drift) -> tuple[str, str, str]:
     path = format_path(drift.path)
-    return "drop what the layer no longer has", f"remove_{drift.path[-1]}", f"removed({path!r})"
+    return (
+        "drop what the layer no longer has",
+        f"remove_{drift.path[-1]}",
+        f"removed({_quoted(path)})",
+    )
 
 
 def _renamed(drift: Drift) -> tuple[str, str, str]:
     old, new = format_path(drift.path), format_path(drift.current_path)
-    return "give the field its new name", f"rename_{drift.path[-1]}", f"renamed({old!r}, {new!r})"
+    return (
+        "give the field its new name",
+        f"rename_{drift.path[-1]}",
+        f"renamed({_quoted(old)}, {_quoted(new)})",
+    )
 
 
 _BODIES = {
@@ -55,6 +64,10 @@ _BODIES = {
     Kind.RENAMED: _renamed,
     Kind.MOVED: _renamed,
 }
+
+
+def _quoted(path: str) -> str:
+    return json.dumps(path, ensure_ascii=False)
 
 
 def _identifier(name: str) -> str:

@@ -106,7 +106,7 @@ def _visit(target: Any, source: Any, path: str, plan: _Plan) -> None:
         _visit_layer(target, source, path, plan)
     elif isinstance(target, np.ndarray):
         _visit_array(target, source, path, plan)
-    elif not _is_static(target):
+    elif _is_structure(target):
         _visit_container(target, source, path, plan)
     elif target is False and isinstance(source, np.ndarray):
         if np.any(source):
@@ -202,11 +202,13 @@ def _has_arrays(value: Any) -> bool:
     return bool(_arrays(value))
 
 
-def _is_static(value: Any) -> bool:
-    """Whether a value is no part of the structure: a leaf, or a tuple of numbers."""
+def _is_structure(value: Any) -> bool:
+    """Whether a value has parts of its own; a tuple of numbers, such as a stride, has none."""
     if isinstance(value, tuple):
-        return all(_is_static(part) and not callable(part) for part in value)
-    return not isinstance(value, dict)
+        return any(
+            callable(part) or isinstance(part, np.ndarray) or _is_structure(part) for part in value
+        )
+    return isinstance(value, dict)
 
 
 def _at(path: str) -> str:

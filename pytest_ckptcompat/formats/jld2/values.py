@@ -271,12 +271,13 @@ class Values:
         dtype = self._dtype(committed.datatype, committed)
         if dtype is not None:
             return _scalar(data, dtype)
+        is_tuple = plain in (*_TUPLES, "Pair")
         fields: dict[str, Any] = {}
-        for field in self._types.fields(committed):
-            self.where.append(field.name)
+        for index, field in enumerate(self._types.fields(committed)):
+            self.where.append(str(index) if is_tuple else field.name)
             fields[field.name] = self._field(field, data, start)
             self.where.pop()
-        return tuple(fields.values()) if plain in (*_TUPLES, "Pair") else fields
+        return tuple(fields.values()) if is_tuple else fields
 
     def _field(self, field: Field, data: memoryview, start: int) -> Any:
         if field.member is None:

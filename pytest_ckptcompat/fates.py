@@ -1,0 +1,131 @@
+"""What became of each drift once a loader has taken a golden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_ckptcompat.bits import digest_bits, same_bits
+from pytest_ckptcompat.drift import Drift, Kind
+from pytest_ckptcompat.policy import Fate
+from pytest_ckptcompat.state import Array, Path, Static, Tree, same_static
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A fresh layer's state: its structure, and its arrays' bits as digests.
+
+    A loader may write into the very arrays that the state is made of, so none is kept.
+    """
+
+    tree: Tree
+    digests: Mapping[Path, str]
+
+    @classmethod
+    def of(cls, tree: Tree) -> Fresh:
+        digests = {path: digest_bits(array) for path, array in tree.arrays().items()}
+        return cls(tree.map_arrays(lambda _, array: _hollow(array)), digests)
+
+
+def _hollow(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array of the same dtype and shape that takes no memory."""
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+
+
+class Judge:
+    """Finds out what became of a drift, from the golden, a fresh layer and the loaded one.
+
+    ``statics_count`` says whether checkpoints of the route hold static values at all.
+    """
+
+    def __init__(self, golden: Tree, fresh: Fresh, loaded: Tree, *, statics_count: bool) -> None:
+        self._golden = golden.arrays()
+        self._statics_count = statics_count
+        self._fresh = fresh
+        self._loaded = loaded.leaves()
+        now = {path: digest_bits(array) for path, array in loaded.arrays().items()}
+        golden_bits = {digest_bits(array) for array in self._golden.values()}
+        self._bits = set(now.values())
+        # Whether the loader wrote an array that is none of the golden's as they are.
+        self._transformed = any(
+            bits not in golden_bits and bits != fresh.digests.get(path)
+            for path, bits in now.items()
+            if not self._sameform(path)
+        )
+
+    def _sameform(self, path: Path) -> bool:
+        old, new = self._golden.get(path), self._loaded[path]
+        return old is not None and isinstance(new, Array) and form(old) == form(new.value)
+
+    def fate(self, drift: Drift) -> Fate:
+        if drift.kind in (Kind.ADDED, Kind.REORDERED, Kind.TIED, Kind.UNTIED):
+            return Fate.HANDLED
+        if drift.kind in (Kind.RETYPED, Kind.RESHAPED):
+            return self._array_fate(drift)
+        if drift.kind is Kind.CHANGED:
+            return self._static_fate(drift)
+        assert drift.old is not None
+        fates = {
+            self._leaf_fate(path, leaf, drift) for path, leaf in Tree(drift.old).leaves().items()
+        }
+        for worst in (Fate.LOST, Fate.TRANSFORMED):
+            if worst in fates:
+                return worst
+        return Fate.HANDLED
+
+    def _array_fate(self, drift: Drift) -> Fate:
+        old = self._golden[drift.path]
+        new = self._loaded.get(drift.path)
+        if old.size == 0 or digest_bits(old) in self._bits:
+            return Fate.HANDLED
+        if isinstance(new, Array):
+            if self._fresh.digests.get(drift.path) == digest_bits(new.value):
+                return Fate.IGNORED
+            cast = _cast(old, new.value.dtype)
+            if digest_bits(cast) == digest_bits(new.value):
+                kept = same_bits(_cast(cast, old.dtype), old)
+                return Fate.HANDLED if kept else Fate.LOST
+        return Fate.TRANSFORMED if self._transformed else Fate.LOST
+
+    def _static_fate(self, drift: Drift) -> Fate:
+        assert isinstance(drift.old, Static)
+        assert isinstance(drift.new, Static)
+        now = self._loaded.get(drift.path)
+        if isinstance(now, Static):
+            if same_static(now.value, drift.old.value):
+                return Fate.HANDLED
+            if same_static(now.value, drift.new.value):
+                return Fate.IGNORED if self._statics_count and _holds(drift.old) else Fate.HANDLED
+        return Fate.TRANSFORMED
+
+    def _leaf_fate(self, path: Path, leaf: Any, drift: Drift) -> Fate:
+        if isinstance(leaf, Array):
+            if leaf.value.size == 0 or digest_bits(leaf.value) in self._bits:
+                return Fate.HANDLED
+            return Fate.TRANSFORMED if self._transformed else Fate.LOST
+        if not _holds(leaf) or not self._statics_count:
+            return Fate.HANDLED
+        for place in ((*drift.path, *path), (*drift.current_path, *path)):
+            now = self._loaded.get(place)
+            if isinstance(now, Static) and same_static(now.value, leaf.value):
+                return Fate.HANDLED
+        return Fate.LOST
+
+
+def _holds(leaf: Static) -> bool:
+    """Whether a static value says anything that could be lost."""
+    return leaf.value is not None and leaf.value not in ((), [], "")
+
+
+def form(array: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...]]:
+    return str(array.dtype), array.shape
+
+
+def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)

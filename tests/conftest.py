@@ -1,0 +1,3 @@
+"""What the tests share: pytester, and a project whose layer library has releases."""
+
+pytest_plugins = ["pytester"]
