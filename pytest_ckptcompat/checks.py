@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import pathlib
 import traceback
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,9 +112,9 @@ def words(error: BaseException) -> str:
 
 def _short(filename: str) -> str:
     """A file relative to the current folder where it lies in that, else its last parts."""
-    path = Path(filename)
+    path = pathlib.Path(filename)
     try:
-        return str(path.relative_to(Path.cwd()))
+        return str(path.relative_to(pathlib.Path.cwd()))
     except ValueError:
         return "/".join(path.parts[-2:])
 

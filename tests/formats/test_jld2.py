@@ -128,6 +128,20 @@ def test_a_group_is_a_dict(tmp_path):
     np.testing.assert_array_equal(read(path)["a"]["b"]["c"], np.ones(2))
 
 
+def test_a_header_that_is_continued_elsewhere_is_read_to_its_end(tmp_path):
+    names = [f"{letter * 60}" for letter in "abcdefg"]
+    path = written_by_hdf5(tmp_path / "a.jld2", lambda file: file.update(dict.fromkeys(names, 1)))
+    assert b"OCHK" in path.read_bytes()
+    assert sorted(read(path)) == names
+
+
+def test_links_with_their_order_of_creation_are_read(tmp_path):
+    def fill(file):
+        file.create_group("g", track_order=True).update({"b": 1.0, "a": 2.0})
+
+    assert read(written_by_hdf5(tmp_path / "a.jld2", fill))["g"] == {"b": 1.0, "a": 2.0}
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_compressed_arrays_are_read(tmp_path, shuffle):
     stored = np.arange(3000, dtype=np.float32).reshape(30, 100)
@@ -270,7 +284,7 @@ def mend(data):
 chance, path, counts = random.Random(20), Path(sys.argv[1]), {"read": 0, "refused": 0}
 for source in sys.argv[2:]:
     content = Path(source).read_bytes()
-    for _ in range(150):
+    for _ in range(100):
         data = bytearray(content)
         data[chance.randrange(512, len(data))] ^= 1 << chance.randrange(8)
         for mended in (False, True):
@@ -298,5 +312,5 @@ def test_flipped_bits_make_no_crash_no_hang_and_no_other_error(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     read_count, refused = map(int, result.stdout.split())
-    assert read_count + refused == 600
+    assert read_count + refused == 400
     assert min(read_count, refused) > 50
