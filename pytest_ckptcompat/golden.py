@@ -20,7 +20,15 @@ from h5py import h5d, h5g, h5o, h5p, h5s, h5t
 
 from pytest_ckptcompat.budget import Budget
 from pytest_ckptcompat.digests import changed_sentence, is_lfs_pointer, lfs_sentence, restore
-from pytest_ckptcompat.state import StateError, Tree, as_dtype, decode, encode, format_path
+from pytest_ckptcompat.state import (
+    MAX_DEPTH,
+    StateError,
+    Tree,
+    as_dtype,
+    decode,
+    encode,
+    format_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,9 +193,9 @@ def read(path: Path, *, sha256: str | None, limit: int = 2**34) -> Golden:
             return _Reader(path, file, len(data)).golden()
     except _BROKEN as error:
         if isinstance(error, StateError):
-            raise GoldenError(f"{path}: {error}") from error
+            raise GoldenError(f"{path} cannot be understood: {error}") from error
         raise GoldenError(
-            f"{path} is damaged and cannot be read as HDF5 ({error}): {restore(path)}"
+            f"{path} is damaged ({type(error).__name__}: {error}): {restore(path)}"
         ) from error
 
 
@@ -211,7 +219,9 @@ def _contents(path: Path, sha256: str | None, limit: int) -> bytes:
         raise GoldenError(f"{path} is not an HDF5 file: {restore(path)}")
     # Version 0 is what a golden is written with; later ones can ask HDF5 for much more.
     if data[len(_SIGNATURE) :][:1] != b"\0":
-        raise GoldenError(f"{path} is HDF5, but not written as a golden is (superblock version)")
+        raise GoldenError(
+            f"{path} is HDF5, but not a golden (its superblock is not of version 0): {restore(path)}"
+        )
     return data
 
 
@@ -242,7 +252,9 @@ class _Reader:
         return Golden(payload["recipe"], **trees, budgets=budgets, facts=payload["facts"])
 
     def _refusal(self, what: str) -> GoldenError:
-        return GoldenError(f"{self._path} {what}: it is not as a golden is written")
+        return GoldenError(
+            f"{self._path} {what}. No golden is written like that: {restore(self._path)}"
+        )
 
     def _payload(self) -> dict[str, Any]:
         root = self._file.id
@@ -280,6 +292,8 @@ class _Reader:
             shape, text = item["shape"], item["dtype"]
             if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
                 raise self._refusal(f"gives {name} a shape that is none")
+            if name.count("/") > MAX_DEPTH + 1:
+                raise self._refusal("names a dataset in too many groups")
             dtype = as_dtype(text) if _DTYPE_NAME.fullmatch(text) else None
             if dtype is None or dtype.name != text or _storage(dtype) is None:
                 raise self._refusal(f"gives {name} the dtype {text!r:.80}, which a golden has not")
@@ -326,10 +340,9 @@ class _Reader:
     ) -> None:
         """Raises unless it is plain, of that shape, and all there within this file."""
         plan = dataset.get_create_plist()
+        # Without chunks there are no filters either.
         if plan.get_layout() not in (h5d.COMPACT, h5d.CONTIGUOUS):
             raise self._refusal(f"has a chunked or virtual dataset at /{name}")
-        if plan.get_nfilters():
-            raise self._refusal(f"has a filter on /{name}")
         if plan.get_external_count():
             raise self._refusal(f"keeps /{name} in another file")
         space = dataset.get_space()
@@ -367,4 +380,6 @@ def _check_budgets(path: Path, budgets: Mapping[str, Budget], outputs: Tree) -> 
     shapes = {format_path(where): array.shape for where, array in outputs.arrays().items()}
     for where, budget in budgets.items():
         if shapes.get(where) != budget.codes.shape:
-            raise GoldenError(f"{path}: the budget of {where!r} is of no output of that shape")
+            raise GoldenError(
+                f"{path} has an error budget for {where!r}, where no output of its shape is"
+            )

@@ -236,14 +236,16 @@ class _Worst:
 
     def add(self, start: int, apart: AnyArray, limit: AnyArray) -> int:
         """Take a block in; the number of its elements that are past their limit."""
+        past = ~(apart <= limit) | np.isinf(apart)
         shares = np.where(apart > 0, apart / limit, 0.0)
+        shares[past & ~(shares > 1)] = np.inf  # whatever the limit, even NaN or infinite
         share = float(shares.max())
         if share > 0 and share >= self.share:
             equal = np.flatnonzero(shares == share)
             at = int(equal[apart[equal].argmax()])
             if (share, float(apart[at])) > (self.share, self.apart):
                 self.share, self.apart, self.at = share, float(apart[at]), start + at
-        return int(np.count_nonzero(~(apart <= limit)))
+        return int(np.count_nonzero(past))
 
 
 @dataclass

@@ -42,7 +42,20 @@ def bits(a: np.ndarray) -> np.ndarray:
 def special(name: str) -> np.ndarray:
     info = np.finfo(name)
     tiny = info.smallest_subnormal
-    values = [0.0, -0.0, 1, -1, info.max, -info.max, tiny, -tiny, info.tiny, np.inf, -np.inf, np.nan]
+    values = [
+        0.0,
+        -0.0,
+        1,
+        -1,
+        info.max,
+        -info.max,
+        tiny,
+        -tiny,
+        info.tiny,
+        np.inf,
+        -np.inf,
+        np.nan,
+    ]
     return np.array(values, name)
 
 
@@ -281,7 +294,9 @@ def test_drawn_inputs_are_spread_like_a_standard_normal():
 
 
 def test_drawn_inputs_are_no_different_when_drawn_again():
-    assert np.array_equal(draw((5, 5), np.random.default_rng(7)), draw((5, 5), np.random.default_rng(7)))
+    assert np.array_equal(
+        draw((5, 5), np.random.default_rng(7)), draw((5, 5), np.random.default_rng(7))
+    )
 
 
 def test_drawn_inputs_differ_from_their_own_mirror_images():

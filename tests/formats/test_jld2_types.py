@@ -302,6 +302,14 @@ def test_a_long_tuple_that_was_written_as_an_array_is_a_tuple(writer, value):
     assert {type(number) for number in found} == {int}
 
 
+def test_a_tuple_that_was_written_as_a_matrix_is_refused(writer, value):
+    array = writer.array(INT, bytes(32), 2, 2)
+    julia = writer.committed("NTuple", REFERENCE, written="Core.Array")
+    found = writer.dataset(julia, struct.pack("<Q", array))
+    with pytest.raises(FormatError, match="a value of the Julia type NTuple"):
+        value(found)
+
+
 def test_a_struct_of_the_new_encoding_has_its_fields_without_size(writer, value):
     relu = writer.empty("NNlib.#relu")
     layer = writer.committed(
@@ -382,6 +390,11 @@ def test_shared_objects_that_would_make_an_endless_tree_are_refused(writer, valu
 def test_an_array_of_an_absurd_size_is_refused(writer, value, axes):
     with pytest.raises(FormatError, match="exceed the limit"):
         value(writer.array(FLOAT32, b"", *axes))
+
+
+def test_more_empty_lists_than_the_reader_takes_are_refused(writer, value):
+    with pytest.raises(FormatError, match="1000000 values"):
+        value(writer.array(REFERENCE, b"", 0, 10**8))
 
 
 def test_more_objects_without_data_than_the_reader_takes_are_refused(writer, value):

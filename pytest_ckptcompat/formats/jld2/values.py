@@ -116,7 +116,7 @@ class Values:
             return self._value(datatype, committed, self._data(header, datatype.size), start)
         count = math.prod(axes)
         # No axis may be absurd, even when another one is 0.
-        self._allocate(math.prod(max(axis, 1) for axis in axes) * datatype.size, start)
+        self._allocate(math.prod(max(axis, 1) for axis in (*axes, datatype.size)), start)
         if is_empty and count:
             self._count(count, start)
             return _nested([self._ghost_of(committed, start)] * count, axes)
@@ -174,7 +174,9 @@ class Values:
                 raise damaged("an array of Bool holds something else", start)
             return flat.reshape(axes).T
         count, size = math.prod(axes), datatype.size
-        self._count(count, start)
+        if count == 0:
+            # Nested lists may be many though nothing is in them.
+            self._count(math.prod(max(axis, 1) for axis in axes), start)
         return _nested(
             [
                 self._value(datatype, committed, data[index * size : (index + 1) * size], start)
@@ -296,7 +298,7 @@ class Values:
         plain = committed.julia.plain
         if committed.datatype.kind == "reference":
             value = self._plain(committed.datatype, data, start)
-            if plain in _TUPLES and isinstance(value, np.ndarray):
+            if plain in _TUPLES and isinstance(value, np.ndarray) and value.ndim == 1:
                 return tuple(_scalar_of(item) for item in value)
             if plain in _TUPLES and isinstance(value, list):
                 return tuple(value)
