@@ -13,6 +13,7 @@ from pytest_ckptcompat import numeric
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, Kind, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, form
+from pytest_ckptcompat.jitter import is_inexact
 from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
 from pytest_ckptcompat.state import (
     Array,
@@ -25,7 +26,7 @@ from pytest_ckptcompat.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.golden import Golden
@@ -81,25 +82,33 @@ def check(
     fresh = Fresh.of(Tree.of(adapter.state(layer)))
     drifts = diff(golden.state, fresh.tree)
     loaded_layer = _load(run, layer)
-    if loaded_layer is None:
+    loaded = None if loaded_layer is None else _loaded_state(run, loaded_layer)
+    if loaded is None:
         run.reached.append("fields")
         for drift in drifts:
             run.fail("fields", drift.kind, drift.where, drift.describe())
-        return Outcome(tuple(run.findings), drifts, tuple(run.reached))
-    loaded = Tree.of(adapter.state(loaded_layer))
-    _fields(run, drifts, fresh, loaded)
-    _state(run, drifts, fresh, loaded)
-    used = _forward(run, loaded_layer)
+    else:
+        _fields(run, drifts, fresh, loaded)
+        _state(run, drifts, fresh, loaded)
+    used = None if loaded_layer is None else _forward(run, loaded_layer)
     return Outcome(_with_outputs_in_mind(run.findings), drifts, tuple(run.reached), used)
 
 
 def _with_outputs_in_mind(findings: list[Finding]) -> tuple[Finding, ...]:
-    """What was lost or ignored can be acknowledged only while the outputs are right."""
-    wrong = any(f.stage == "forward" and f.verdict is Verdict.FAIL for f in findings)
-    return tuple(
-        replace(f, verdict=Verdict.FAIL) if wrong and f.verdict is Verdict.ACK else f
-        for f in findings
-    )
+    """Drift is handled, and can be acknowledged, only while the outputs are right."""
+    if not any(f.stage == "forward" and f.verdict is Verdict.FAIL for f in findings):
+        return tuple(findings)
+    return tuple(_blamed(f) for f in findings)
+
+
+def _blamed(finding: Finding) -> Finding:
+    """A finding beside outputs that are wrong."""
+    if finding.verdict is Verdict.ACK:
+        return replace(finding, verdict=Verdict.FAIL)
+    if finding.stage == "fields" and finding.verdict is Verdict.NOTE:
+        text = f"{finding.text} (taken by the loader, but the outputs are wrong)"
+        return replace(finding, verdict=Verdict.FAIL, text=text)
+    return finding
 
 
 def words(error: BaseException) -> str:
@@ -123,10 +132,20 @@ def _load(run: _Run, layer: Any) -> Any:
     run.reached.append("load")
     try:
         loaded = run.adapter.load(layer, run.golden.state.plain(), run.route)
+        return run.adapter.prepare(loaded)
     except Exception as error:  # noqa: BLE001  whatever a loader raises is the finding
         run.fail("load", "raised", "", words(error))
         return None
-    return run.adapter.prepare(loaded)
+
+
+def _loaded_state(run: _Run, layer: Any) -> Tree | None:
+    """The loaded layer's state; a finding where a fresh layer's can be read and its cannot."""
+    try:
+        return Tree.of(run.adapter.state(layer))
+    except Exception as error:  # noqa: BLE001
+        text = f"what was loaded has no state that can be read: {words(error)}"
+        run.fail("load", "raised", "", text)
+        return None
 
 
 # Fields
@@ -175,13 +194,28 @@ def _state(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> 
             left = fresh.digests[path] == digest_bits(now[path])
             (skipped if left else altered).append(path)
     total = len(run.golden.state.arrays())
+    if altered:
+        text = f"not the golden's bits after loading: {_count(altered, total)}"
+        more = _what_it_has(altered[0], run.golden.state, now)
+        run.fail("state", "altered", format_path(altered[0]), text + more)
     if skipped:
         text = f"not loaded: {_count(skipped, total)} left as a fresh layer has {_it(skipped)}"
         run.fail("state", "not loaded", format_path(skipped[0]), text)
-    if altered:
-        text = f"not the golden's bits after loading: {_count(altered, total)}"
-        run.fail("state", "altered", format_path(altered[0]), text)
     _determined(run, loaded)
+
+
+def _what_it_has(path: Path, golden: Tree, now: Mapping[Path, np.ndarray[Any, Any]]) -> str:
+    """What a loaded array has in place of the golden's, where that can be told."""
+    want, have = golden.arrays()[path], now.get(path)
+    if have is None:
+        return f"; {format_path(path)} is gone"
+    if form(have) != form(want):
+        return f"; {format_path(path)} is {Array(have)} now, {Array(want)} in the golden"
+    bits = digest_bits(have)
+    for other, array in golden.arrays().items():
+        if digest_bits(array) == bits:
+            return f"; {format_path(path)} has what the golden has in {format_path(other)}"
+    return ""
 
 
 def _count(paths: list[Path], total: int) -> str:
@@ -208,8 +242,12 @@ def _determined(run: _Run, loaded: Tree) -> None:
     digests = {path: digest_bits(array) for path, array in added.items()}
     random_looking = [path for path, array in added.items() if _varied(array)]
     second = run.adapter.prepare(run.build())
-    second = run.adapter.load(second, run.golden.state.plain(), run.route)
-    again = Tree.of(run.adapter.state(second)).arrays()
+    try:
+        second = run.adapter.load(second, run.golden.state.plain(), run.route)
+        again = Tree.of(run.adapter.state(second)).arrays()
+    except Exception as error:  # noqa: BLE001
+        run.fail("state", "raised", "", f"a second fresh layer does not load: {words(error)}")
+        return
     loose = [
         path
         for path, bits in digests.items()
@@ -241,8 +279,29 @@ def _varied(array: np.ndarray[Any, Any]) -> bool:
 
 def forward(adapter: Adapter, golden: Golden, recipe: Recipe, layer: Any) -> Tree:
     """The outputs of a layer on the golden's stored inputs."""
-    inputs = golden.inputs.plain()
-    return Tree.of(adapter.forward(layer, inputs["args"], inputs["kwargs"], recipe.call))
+    return outputs_of(adapter, layer, golden.inputs, recipe)
+
+
+def outputs_of(adapter: Adapter, layer: Any, inputs: Tree, recipe: Recipe) -> Tree:
+    """The outputs of a layer; floating and complex numbers are arrays without dimensions.
+
+    As static values, they would have to be equal on every machine.
+    """
+    given = inputs.plain()
+    outputs = adapter.forward(layer, given["args"], given["kwargs"], recipe.call)
+    return Tree.of(_numbers_as_arrays(outputs))
+
+
+def _numbers_as_arrays(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers_as_arrays(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_numbers_as_arrays(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    is_number = isinstance(value, (float, complex)) or (
+        isinstance(value, np.generic) and is_inexact(value.dtype)
+    )
+    return np.asarray(value) if is_number else value
 
 
 def _forward(run: _Run, layer: Any) -> float | None:
@@ -293,10 +352,11 @@ def compare_outputs(
     golden: Golden, got: Tree, recipe: Recipe
 ) -> Iterator[tuple[Path, str, numeric.Comparison | None]]:
     """Each output with what there is to say about it; no comparison where structures differ."""
-    want, have = golden.outputs.leaves(), got.leaves()
+    wanted = Tree.of(_numbers_as_arrays(golden.outputs.plain()))
+    want, have = wanted.leaves(), got.leaves()
     structural = [
         drift
-        for drift in diff(golden.outputs, got)
+        for drift in diff(wanted, got)
         if drift.kind not in (Kind.REORDERED, Kind.TIED, Kind.UNTIED, Kind.RETYPED, Kind.RESHAPED)
     ]
     for drift in structural:
@@ -318,13 +378,17 @@ def compare_outputs(
 
 
 def _output_drift(drift: Drift) -> str:
+    if drift.new_path is not None:
+        return f"{drift.kind} to {format_path(drift.new_path)}"
     return f"{drift.kind}: expected {describe(drift.old)}, got {describe(drift.new)}"
 
 
 def _in_words(comparison: numeric.Comparison) -> str:
     if comparison.reason is not None:
         return comparison.reason
-    worst = f"worst at {list(comparison.worst_index)}: " if comparison.worst_index else ""
+    worst = (
+        f"worst at {list(comparison.worst_index)}: " if comparison.worst_index is not None else ""
+    )
     in_budgets = (
         f", {comparison.worst_in_budgets:.3g} error budgets off"
         if comparison.worst_in_budgets is not None

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat import config
+from pytest_ckptcompat.session import IMPORTER
 from pytest_ckptcompat.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ def _import(options: argparse.Namespace) -> int:
 def _with_its_recipe(importer: Importer, settings: config.Config) -> str:
     """Run the recipe, so that the importer can measure on its layer; says how that went."""
     import pytest  # noqa: PLC0415
-
-    from pytest_ckptcompat.plugin import IMPORTER  # noqa: PLC0415
 
     library = settings.library(importer.library)
     paths = [str(settings.root / path) for path in library.paths]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import enum
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,15 @@ from pytest_ckptcompat.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 #: How alike two names of static fields with one value must be to suggest a rename, from 0 to 1.
 NAME_LIKENESS = 0.5
+
+#: With how many names one that is gone is compared at most.
+MOST_NAMES = 32
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Kind(enum.StrEnum):
@@ -78,8 +84,12 @@ class Drift:
                 return f"removed; the golden has {describe(self.old)}"
             case Kind.RENAMED | Kind.MOVED:
                 return f"{self.kind} to {format_path(self.current_path)}?"
-            case Kind.TIED | Kind.UNTIED | Kind.REORDERED:
-                return str(self.kind)
+            case Kind.TIED:
+                return f"tied: one array with {format_path(self.current_path)} now"
+            case Kind.UNTIED:
+                return f"untied: was one array with {format_path(self.current_path)}"
+            case Kind.REORDERED:
+                return f"reordered: {describe(self.old)} -> {describe(self.new)}"
             case _:
                 return f"{self.kind}: {describe(self.old)} -> {describe(self.new)}"
 
@@ -143,19 +153,18 @@ def _walk_containers(path: Path, old: Container, new: Container) -> Iterator[Dri
 def _pair_renames(drifts: list[Drift]) -> tuple[Drift, ...]:
     """Join a removed and an added node of equal signature into a rename, where there is no
     other candidate, or the names single one out."""
-    removed = [drift for drift in drifts if drift.kind is Kind.REMOVED]
-    added = [drift for drift in drifts if drift.kind is Kind.ADDED]
+    removed = [(d, _signature(d.old)) for d in drifts if d.kind is Kind.REMOVED and d.old]
+    rivals = Counter(signature for _, signature in removed)
     candidates: dict[object, list[Drift]] = defaultdict(list)
-    for drift in added:
-        assert drift.new is not None
-        candidates[_signature(drift.new)].append(drift)
+    for drift in drifts:
+        if drift.kind is Kind.ADDED and drift.new is not None:
+            candidates[_signature(drift.new)].append(drift)
     partner: dict[Path, Drift] = {}
     taken: set[Path] = set()
-    for drift in removed:
-        assert drift.old is not None
-        alike = [c for c in candidates[_signature(drift.old)] if c.path not in taken]
-        chosen = _closest(drift, alike, rivals=_rivals(drift, removed))
+    for drift, signature in removed:
+        chosen = _closest(drift, candidates[signature], alone=rivals[signature] == 1)
         if chosen is not None:
+            candidates[signature].remove(chosen)
             partner[drift.path] = chosen
             taken.add(chosen.path)
     result = []
@@ -169,26 +178,22 @@ def _pair_renames(drifts: list[Drift]) -> tuple[Drift, ...]:
     return tuple(result)
 
 
-def _rivals(drift: Drift, removed: Iterable[Drift]) -> int:
-    assert drift.old is not None
-    signature = _signature(drift.old)
-    return sum(1 for r in removed if r.old is not None and _signature(r.old) == signature)
-
-
-def _closest(drift: Drift, alike: list[Drift], *, rivals: int) -> Drift | None:
-    if not alike:
-        return None
-    names = {format_path(candidate.path): candidate for candidate in alike}
-    likeness = {
-        name: difflib.SequenceMatcher(None, format_path(drift.path), name).ratio() for name in names
-    }
-    best = max(likeness, key=lambda name: likeness[name])
-    has_arrays = (
-        any(isinstance(node, Array) for _, node in Tree(drift.old).nodes()) if drift.old else False
-    )
-    if has_arrays and len(alike) == 1 and rivals == 1:
+def _closest(drift: Drift, alike: list[Drift], *, alone: bool) -> Drift | None:
+    if alone and len(alike) == 1 and drift.old is not None and Tree(drift.old).arrays():
         return alike[0]
-    return names[best] if likeness[best] >= NAME_LIKENESS else None
+    name = format_path(drift.path)
+    # Names are compared in quadratic time; layers keep their numbers when they are renamed.
+    numbers = _NUMBER.findall(name)
+    near = [c for c in alike if _NUMBER.findall(format_path(c.path)) == numbers]
+    for some in (near[:MOST_NAMES], alike[:MOST_NAMES]):
+        matcher = difflib.SequenceMatcher(b=name, autojunk=False)
+        likeness = []
+        for candidate in some:
+            matcher.set_seq1(format_path(candidate.path))
+            likeness.append(matcher.ratio())
+        if likeness and max(likeness) >= NAME_LIKENESS:
+            return some[likeness.index(max(likeness))]
+    return None
 
 
 def _signature(node: Node) -> object:

@@ -119,7 +119,8 @@ class Judge:
 
 def _holds(leaf: Static) -> bool:
     """Whether a static value says anything that could be lost."""
-    return leaf.value is not None and leaf.value not in ((), [], "")
+    value = leaf.value
+    return value is not None and not (isinstance(value, (tuple, list, str)) and not value)
 
 
 def form(array: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...]]:

@@ -220,7 +220,7 @@ def _contents(path: Path, sha256: str | None, limit: int) -> bytes:
     # Version 0 is what a golden is written with; later ones can ask HDF5 for much more.
     if data[len(_SIGNATURE) :][:1] != b"\0":
         raise GoldenError(
-            f"{path} is HDF5, but not a golden (its superblock is not of version 0): {restore(path)}"
+            f"{path} is HDF5, but not a golden (its superblock is not version 0): {restore(path)}"
         )
     return data
 

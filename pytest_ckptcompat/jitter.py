@@ -119,9 +119,10 @@ def _jittered(values: AnyArray, noise: AnyArray) -> AnyArray:
 
 
 def _to_integers(values: AnyArray, noise: AnyArray) -> AnyArray:
+    wide = values.astype(np.float32) if values.dtype.itemsize <= 4 else values
     size = (1 + noise % 3).astype(np.float32)
-    size[size == np.abs(values.astype(np.float32))] = 4
-    return np.where(values.astype(np.float32) < 0, -size, size).astype(values.dtype)
+    size[size == np.abs(wide)] = 4
+    return np.where(wide < 0, -size, size).astype(values.dtype)
 
 
 def nudge(a: AnyArray, rng: np.random.Generator) -> AnyArray:

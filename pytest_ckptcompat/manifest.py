@@ -175,10 +175,12 @@ def _entry(recipe: str, data: dict[str, Any], provenance: dict[str, Any]) -> Ent
         raise TypeError(f"routes {routes!r} are not a list of names")
     if not (module is None or isinstance(module, str)) or not isinstance(fields, str):
         raise TypeError("module or fields is not a text")
-    beginning = file_name(recipe) + "."
+    native, beginning = data.get("artifacts", {}), file_name(recipe) + "."
+    if not isinstance(native, dict):
+        raise TypeError(f"artifacts {native!r:.80} are not an object")
     artifacts = {
         route: _stored(item, lambda name: name.startswith(beginning) and is_plain(name))
-        for route, item in data.get("artifacts", {}).items()
+        for route, item in native.items()
     }
     if any(a.file == file.file and a != file for a in artifacts.values()):
         raise ValueError(f"a native file has the name of the golden, {file.file}")

@@ -163,8 +163,7 @@ class _Step:
         # () is how some libraries save a layer without fields, until it gets some.
         if not isinstance(node, dict) and not (_is_empty(node) and place.like):
             return node
-        result = self._run(place)
-        return node if result is place else result._fields
+        return self._run(place)._fields
 
     def _run(self, place: State) -> State:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 MARK = "ckptcompat"
 #: The parameter that carries an item's choice. There is no fixture of this name.
 ARGUMENT = "ckptcompat_choice"
-#: The name of the plugin object by which ``ckptcompat import`` takes part in a run.
-IMPORTER = "ckptcompat-importer"
 
 _USER_ERRORS = (
     configuration.ConfigError,
@@ -155,7 +154,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if metafunc.config.getoption("ckpt_record"):
         choices: tuple[session.Choice, ...] = (session.Choice("record"),)
-    elif metafunc.config.pluginmanager.has_plugin(IMPORTER):
+    elif metafunc.config.pluginmanager.has_plugin(session.IMPORTER):
         choices = (session.Choice("import"),)
     else:
         try:
@@ -202,7 +201,7 @@ def _is_wanted(item: pytest.Function) -> bool:
         name, problem = _full_name(item, choice, arguments)
         owner = item.nodeid.partition("[")[0]
         if choice.mode == "import":
-            importer: Any = item.config.pluginmanager.get_plugin(IMPORTER)
+            importer: Any = item.config.pluginmanager.get_plugin(session.IMPORTER)
             if not importer.wants(shelf.library.name, name):
                 return False
         shelf.register(name, owner, str(_module(item)))
@@ -239,7 +238,9 @@ def _to_audit(node: pytest.Item | pytest.Collector) -> session.Shelf | None:
     """The library of a recipe, the first time that this run meets one of it."""
     if not isinstance(node, pytest.Function) or _choice(node) is None:
         return None
-    if node.config.getoption("ckpt_record") or node.config.pluginmanager.has_plugin(IMPORTER):
+    if node.config.getoption("ckpt_record") or node.config.pluginmanager.has_plugin(
+        session.IMPORTER
+    ):
         return None
     try:
         run = _run(node.config)
@@ -336,7 +337,7 @@ def _outcome(
         if choice.mode == "record":
             return run.run_record(_recording(item), wanted, build)
         if choice.mode == "import":
-            importer: Any = item.config.pluginmanager.get_plugin(IMPORTER)
+            importer: Any = item.config.pluginmanager.get_plugin(session.IMPORTER)
             return importer.adopt(wanted, build)  # type: ignore[no-any-return]
         return run.run_new(shelf, wanted, build)
     except (*_USER_ERRORS, *run.ERRORS) as error:
@@ -384,8 +385,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when == "call" and RESULT in item.stash:
-        # An attribute of plain data travels from a worker to the controller.
-        report.ckptcompat = item.stash[RESULT].to_json()  # type: ignore[attr-defined]
+        # An attribute of plain text travels from a worker to the controller.
+        report.ckptcompat = json.dumps(item.stash[RESULT].to_json())  # type: ignore[attr-defined]
     return report
 
 
@@ -402,7 +403,7 @@ class Reporting:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = getattr(report, "ckptcompat", None)
         if data is not None:
-            self._results.append(Result.from_json(data))
+            self._results.append(Result.from_json(json.loads(data)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -434,7 +435,8 @@ class Reporting:
                 self._wrong.append(str(error))
             else:
                 folder = recording.shelf.store.folder / str(recording.shelf.current)
-                self._recorded.append(f"{count} goldens recorded in {folder}")
+                counted = f"{count} golden{'' if count == 1 else 's'}"
+                self._recorded.append(f"{counted} recorded in {folder}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._facts or hasattr(self._config, "workerinput"):
@@ -442,7 +444,7 @@ class Reporting:
         quiet = self._config.get_verbosity() < 0
         lines = [] if quiet else list(summary.lines(self._results, self._facts))
         if lines or self._recorded or self._wrong:
-            terminalreporter.section("ckptcompat", sep="-")
+            terminalreporter.write_sep("-", "ckptcompat")
         for line in (*lines, *self._recorded):
             terminalreporter.write_line(line)
         for line in self._wrong:

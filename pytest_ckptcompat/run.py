@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, resolve
 from pytest_ckptcompat.checks import check
@@ -87,7 +89,7 @@ def _failure(
         drifts=outcome.drifts,
         golden=path,
         place=f"{recipe.module}:{recipe.line}",
-        since=first[1],
+        since=Version(first[1]).base_version,
         absent={path: absent for path, (absent, _) in history.items() if absent is not None},
     )
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.store import Entry, Release
 
 
+#: The name of the plugin object by which ``ckptcompat import`` takes part in a run.
+IMPORTER = "ckptcompat-importer"
+
+
 @dataclass(frozen=True)
 class Choice:
     """What one item of a recipe is for: a golden through a route, or one of the other modes.
@@ -119,9 +123,10 @@ class Shelf:
                 release.version == choice.version and choice.route in entry.routes
                 for release, entry in goldens
             )
-        if choice.mode == "new":
-            return not goldens and (since is None or since <= self.current)
-        return True
+        if choice.mode == "import":
+            return True
+        exists = since is None or since <= self.current
+        return exists and (choice.mode == "record" or not goldens)
 
     def goldens(self, recipe: str) -> Iterator[tuple[Release, Entry]]:
         for release in self.releases:

@@ -117,7 +117,9 @@ class Tree:
                 items = [build(child) for _, child in node.children]
                 return tuple(items) if node.kind == "tuple" else items
             if isinstance(node, Array):
-                return copies.setdefault(id(node.value), node.value.copy())
+                if id(node.value) not in copies:
+                    copies[id(node.value)] = node.value.copy()
+                return copies[id(node.value)]
             return _restored(node.value)
 
         return build(self.root)
@@ -206,7 +208,8 @@ def show(value: Any) -> str:
 
 def same_static(left: Any, right: Any) -> bool:
     """Equal in type and value; NaN equals NaN, 1 is not True, -0.0 is not 0.0."""
-    return bool(_encode_static(left) == _encode_static(right))
+    # By repr, since True == 1 in what JSON has of them.
+    return repr(_encode_static(left)) == repr(_encode_static(right))
 
 
 def _take_apart(value: Any, path: Path, above: Tuple[int, ...]) -> Node:
@@ -256,7 +259,9 @@ def _named(value: Any) -> Any:
     """A static value with everything that has no literal form replaced by its name."""
     if isinstance(value, enum.Enum):
         return Name("enum", f"{type(value).__module__}:{type(value).__qualname__}.{value.name}")
-    if value is None or isinstance(value, (bool, np.generic, Name)):
+    if value is None or isinstance(value, (bool, Name)):
+        return value
+    if isinstance(value, np.generic) and value.dtype.names is None and value.dtype.kind not in "SU":
         return value
     literals: Tuple[Any, ...] = (int, float, complex, str, bytes)
     for literal in literals:

@@ -6,6 +6,7 @@ goldens in the place of the files.
 """
 
 import csv
+import functools
 import importlib.util
 import re
 from collections import defaultdict
@@ -58,12 +59,17 @@ def _field_sets(message):
     return [frozenset(re.findall(r":([^,() ]+)", part)) for part in found]
 
 
+@functools.cache
+def _read(path):
+    return golden.read(path, sha256=None)
+
+
 def _outcome(row, function, arguments):
     """What load and forward come to, and the loader's words."""
     release = STORE.release(row["saved_by"])
     name = row["model"]
     described = recipe.describe(name, arguments, SETTINGS, PurePosixPath("oracle"), 1)
-    stored = golden.read(STORE.path(release, release.entries[name]), sha256=None)
+    stored = _read(STORE.path(release, release.entries[name]))
     outcome = check(stored, described, resolve(described.library), "state", function)
     failed = {f.stage: f.text for f in outcome.findings if f.verdict is Verdict.FAIL}
     if "load" in failed:

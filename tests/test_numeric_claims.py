@@ -89,7 +89,7 @@ def test_a_relative_error_cannot_tell_a_wrong_weight_from_another_order():
     wrong = case.compare(network(weights, case.x))
     order = case.compare(network(case.weights, case.x, one_by_one))
     assert wrong.max_rel < order.max_rel
-    assert (wrong.zone, order.zone) == ("shifted", "within")
+    assert order.zone == "within" != wrong.zone
 
 
 def test_exact_sums_are_the_same_bits_in_any_order():

@@ -5,6 +5,7 @@ Self-contained: Python 3.8, standard library and NumPy only.
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -67,17 +68,19 @@ class PlainAdapter:
             layer.load_state_dict(state)
             loaded = None
         else:
-            loaded = _with_fields(layer, state)
+            loaded = _with_fields(layer, state, {id(layer): (layer, layer)})
         return layer if loaded is None else loaded
 
     def forward(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
         if callable(call):
-            return call(layer, *args, **kwargs)
-        if call is not None:
-            return getattr(layer, call)(*args, **kwargs)
-        if self._forward is not None:
-            return self._forward(layer, *args, **kwargs)
-        return layer(*args, **kwargs)
+            outputs = call(layer, *args, **kwargs)
+        elif call is not None:
+            outputs = getattr(layer, call)(*args, **kwargs)
+        elif self._forward is not None:
+            outputs = self._forward(layer, *args, **kwargs)
+        else:
+            outputs = layer(*args, **kwargs)
+        return _fields_of(outputs, ())
 
 
 def _fields_of(value: Any, above: Tuple[int, ...]) -> Any:
@@ -106,6 +109,9 @@ def _own_fields(value: Any) -> bool:
     module = type(value).__module__
     if module in ("builtins", "enum", "functools", "types") or hasattr(value, "__members__"):
         return False
+    # A ufunc has attributes of its own from NumPy 2.2 on.
+    if module.partition(".")[0] == "numpy":
+        return False
     if any(base.__module__ == "enum" for base in type(value).__mro__):
         return False
     return hasattr(value, "__dict__") or bool(_slots(value))
@@ -115,8 +121,14 @@ def _slots(value: Any) -> List[str]:
     names: List[str] = []
     for base in reversed(type(value).__mro__):
         own = base.__dict__.get("__slots__", ())
-        names.extend([own] if isinstance(own, str) else own)
+        names.extend(_mangled(name, base) for name in ([own] if isinstance(own, str) else own))
     return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+def _mangled(name: str, owner: type) -> str:
+    """What a class makes of the name of a private slot."""
+    private = name.startswith("__") and not name.endswith("__")
+    return f"_{owner.__name__.lstrip('_')}{name}" if private else name
 
 
 def _field_names(value: Any) -> List[str]:
@@ -124,19 +136,33 @@ def _field_names(value: Any) -> List[str]:
     return names + [name for name in getattr(value, "__dict__", {}) if name not in names]
 
 
-def _with_fields(value: Any, saved: Any) -> Any:
-    """The value with the saved fields, in place for objects: as pickle restores them."""
+def _with_fields(value: Any, saved: Any, done: Dict[int, Tuple[Any, Any]]) -> Any:
+    """The value with the saved fields, as pickle restores them.
+
+    The layer itself is changed; objects within it are replaced by copies, since others may share
+    them (a default of the library's). ``done`` holds what was replaced, by its id, and the copy.
+    """
     if _is_object(value) and isinstance(saved, dict):
         old: Dict[str, Any] = {name: getattr(value, name) for name in _field_names(value)}
-        for name in old:
+        _, target = done.setdefault(id(value), (value, copy.copy(value)))
+        for name in _field_names(target):
             if name not in saved:
-                object.__delattr__(value, name)
+                object.__delattr__(target, name)
         for name, item in saved.items():
-            object.__setattr__(value, name, _with_fields(old.get(name, _MISSING), item))
-        return value
+            object.__setattr__(target, name, _with_fields(old.get(name, _MISSING), item, done))
+        return target
     if isinstance(value, dict) and isinstance(saved, dict):
-        return {key: _with_fields(value.get(key, _MISSING), item) for key, item in saved.items()}
+        items = {key: _with_fields(value.get(key, _MISSING), saved[key], done) for key in saved}
+        if type(value) is dict:
+            return items
+        own = copy.copy(value)
+        own.clear()
+        own.update(items)
+        return own
     if isinstance(value, (list, tuple)) and isinstance(saved, (list, tuple)):
         olds = [*value, *[_MISSING] * len(saved)]
-        return type(saved)(_with_fields(old, item) for old, item in zip(olds, saved))
+        restored = [_with_fields(old, item, done) for old, item in zip(olds, saved)]
+        if isinstance(value, tuple) and isinstance(saved, tuple) and hasattr(value, "_make"):
+            return value._make(restored)
+        return type(saved)(restored)
     return saved

@@ -231,4 +231,4 @@ def _perturbable(tree: Tree) -> bool:
 
 
 def _is_floating(array: np.ndarray[Any, Any]) -> bool:
-    return array.dtype.kind not in "biumM"
+    return jitter.is_inexact(array.dtype)

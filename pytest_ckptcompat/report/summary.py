@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from pytest_ckptcompat.policy import Fate
 from pytest_ckptcompat.report.result import STATUSES, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: How many shifted goldens are named.
+#: How many shifted recipes are named.
 NAMED = 6
 
 
@@ -49,9 +51,15 @@ def _one_line(library: str, results: Sequence[Result], facts: Mapping[str, objec
 
 
 def _shifted(results: Sequence[Result]) -> Iterator[str]:
-    shifted = [r for r in results if r.status == "shifted"]
-    for result in shifted[:NAMED]:
-        said = next(f.text for f in result.findings if f.fate is Fate.SHIFTED)
-        yield f"  shifted: {result.recipe} {result.version}: {said}"
+    """One line for each recipe whose outputs moved by a hair, however many goldens show it."""
+    shifted: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if any(finding.fate is Fate.SHIFTED for finding in result.findings):
+            shifted[result.recipe].append(result)
+    for recipe, mine in list(shifted.items())[:NAMED]:
+        said = next(f.text for f in mine[-1].findings if f.fate is Fate.SHIFTED)
+        found = sorted({Version(result.version) for result in mine})
+        span = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+        yield f"  shifted: {recipe}, {len(mine)} of {span}: {said}"
     if len(shifted) > NAMED:
-        yield f"  shifted: {len(shifted) - NAMED} more"
+        yield f"  shifted: {len(shifted) - NAMED} more recipes"
