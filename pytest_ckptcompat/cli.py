@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.util
-import io
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from pytest_ckptcompat import config
-from pytest_ckptcompat.session import IMPORTER
-from pytest_ckptcompat.store import Store, StoreError
+from pytest_ckptcompat.commands import USAGE, CommandError, import_
+from pytest_ckptcompat.config import ConfigError
+from pytest_ckptcompat.ledger import LedgerError
+from pytest_ckptcompat.manifest import StoreError
+from pytest_ckptcompat.versions import VersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ckptcompat.recording.importing import Importer
-
-#: Exit codes: as asked; something is wrong with what was looked at; the command was misused.
-OK, WRONG, USAGE = 0, 1, 2
+COMMANDS = (import_,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (config.ConfigError, StoreError) as error:
+    except (CommandError, ConfigError, LedgerError, StoreError, VersionError) as error:
         print(f"ckptcompat: {error}", file=sys.stderr)
         return USAGE
 
@@ -39,80 +33,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="ckptcompat", description="Golden checkpoints of a layer library's releases."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_import(commands)
+    for command in COMMANDS:
+        command.add(commands)
     return parser
-
-
-def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "import",
-        help="make a golden of a checkpoint file",
-        description="Make a golden of a checkpoint file that some release wrote (.jld2).",
-        epilog="example: ckptcompat import model.jld2 --io model.io.jld2 --library flux "
-        "--version 0.14.16 --recipe convtranspose2d",
-    )
-    command.add_argument("file", type=Path, help="the checkpoint: one variable, the state")
-    command.add_argument("--io", type=Path, help="a file with the inputs and the outputs")
-    command.add_argument("--inputs", default="x", metavar="NAME", help="variable in --io (x)")
-    command.add_argument("--outputs", default="y", metavar="NAME", help="variable in --io (y)")
-    command.add_argument("--library", required=True)
-    command.add_argument("--version", required=True, help="the release that wrote the file")
-    command.add_argument("--recipe", required=True, metavar="NAME")
-    command.add_argument("--golden", type=Path, metavar="DIR", help="the folder of the goldens")
-    command.set_defaults(run=_import)
-
-
-def project(start: Path) -> Path:
-    """The folder of the closest pyproject.toml at or above a folder, or that folder itself."""
-    return next((p for p in (start, *start.parents) if (p / "pyproject.toml").is_file()), start)
-
-
-def _import(options: argparse.Namespace) -> int:
-    from pytest_ckptcompat.recording import importing  # noqa: PLC0415  NumPy comes with it
-
-    settings = config.read(project(Path.cwd()))
-    folder = options.golden if options.golden is not None else settings.golden
-    store = Store(folder, options.library)
-    try:
-        release = store.release(options.version)
-        if release is not None and options.recipe in release.entries:
-            raise StoreError(
-                f"{store.path(release, release.entries[options.recipe])} exists: a golden is "
-                f"never overwritten"
-            )
-        source = importing.read_source(
-            options.file, options.io, inputs=options.inputs, outputs=options.outputs
-        )
-        importer = importing.Importer(options.library, options.recipe, source)
-        said = _with_its_recipe(importer, settings)
-        path = importer.commit(store, options.version)
-    except importing.ImportFailedError as error:
-        print(f"ckptcompat: {error}", file=sys.stderr)
-        return USAGE
-    print(f"{path}: {said}")
-    return OK
-
-
-def _with_its_recipe(importer: Importer, settings: config.Config) -> str:
-    """Run the recipe, so that the importer can measure on its layer; says how that went."""
-    import pytest  # noqa: PLC0415
-
-    library = settings.library(importer.library)
-    paths = [str(settings.root / path) for path in library.paths]
-    # This process writes the golden, so it runs the recipe too; and it has imported the plugin.
-    alone = ["-n0"] if importlib.util.find_spec("xdist") else []
-    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    plugin = SimpleNamespace(__name__=IMPORTER, wants=importer.wants, adopt=importer.adopt)
-    shown = io.StringIO()
-    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        root = ["--rootdir", str(settings.root)]
-        pytest.main([*quiet, *root, *alone, *paths], plugins=[plugin])
-    if importer.golden is None:
-        return (
-            f"imported without an error budget, since no recipe {importer.recipe!r} of "
-            f"{importer.library} was found in {', '.join(paths) or settings.root}"
-        )
-    if importer.problem is not None:
-        return f"imported without an error budget: {importer.problem}"
-    assert importer.result is not None
-    return f"imported; today's layer: {importer.result.status}"

@@ -12,8 +12,8 @@ from pytest_ckptcompat.adapters import resolve
 from pytest_ckptcompat.checks import check
 from pytest_ckptcompat.formats import FormatError
 from pytest_ckptcompat.golden import Golden
-from pytest_ckptcompat.recording import provenance
-from pytest_ckptcompat.recording.make import RecordError, measure
+from pytest_ckptcompat.recording import inputs, provenance
+from pytest_ckptcompat.recording.make import RecordError, measure, run_layer
 from pytest_ckptcompat.recording.record import Finished, store_goldens
 from pytest_ckptcompat.report.result import Result, status
 from pytest_ckptcompat.state import StateError, Tree
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.recipe import Recipe
     from pytest_ckptcompat.store import Store
 
@@ -113,13 +114,19 @@ class Importer:
         return (library, recipe) == (self.library, self.recipe)
 
     def bare(self) -> Golden:
-        """The golden without a budget. Raises ImportFailedError."""
+        """The golden without a budget, which needs outputs. Raises ImportFailedError."""
         given = self.source.inputs
+        if self.source.outputs is None:
+            raise ImportFailedError(
+                f"nothing says what {self.recipe} computed: give the file with inputs and outputs "
+                f"as --io, or write a recipe {self.recipe!r} into which the file loads, whose "
+                f"outputs then count"
+            )
         try:
             return Golden(
                 self.recipe,
                 Tree.of(self.source.state),
-                Tree.of({"args": () if given is None else (given,), "kwargs": {}}),
+                given if isinstance(given, Tree) else Tree.of({"args": (given,), "kwargs": {}}),
                 Tree.of(self.source.outputs),
                 {},
                 self.source.facts,
@@ -129,10 +136,12 @@ class Importer:
 
     def adopt(self, recipe: Recipe, build: Callable[[], Any]) -> tuple[Result, str | None]:
         """Measure the budget on the recipe's layer and check the golden against it."""
-        golden = self.bare()
         adapter = resolve(recipe.library)
         self.module, self.route = recipe.module, (recipe.routes or adapter.routes)[0]
         self.adapter = recipe.library.adapter
+        if self.source.outputs is None:
+            self._compute(recipe, adapter, build)
+        golden = self.bare()
         try:
             layer = adapter.prepare(build())
             given = (layer, self.route, golden.state, golden.inputs, golden.outputs)
@@ -153,6 +162,15 @@ class Importer:
         )
         # The golden is a fact, whatever the current layer makes of it.
         return replace(self.result, status="recorded"), None
+
+    def _compute(self, recipe: Recipe, adapter: Adapter, build: Callable[[], Any]) -> None:
+        """Take for inputs what the recipe asks for, for outputs what its layer makes of them."""
+        given = inputs.draw(recipe)
+        state = Tree.of(self.source.state)
+        layer = adapter.prepare(adapter.load(adapter.prepare(build()), state.plain(), self.route))
+        outputs = run_layer(adapter, recipe, layer, given).plain()
+        facts = {**self.source.facts, "outputs": "of the version that imported it"}
+        self.source = Source(self.source.state, given, outputs, facts)
 
     def commit(self, store: Store, version: str) -> Path:
         """Write the golden. Raises StoreError where there is one already, ImportFailedError."""

@@ -151,7 +151,7 @@ class _Maker:
         return layer, _copied(Tree.of(self.adapter.state(layer)))
 
     def _outputs(self, layer: Any) -> Tree:
-        outputs = _run(self.adapter, self.recipe, layer, self._inputs)
+        outputs = run_layer(self.adapter, self.recipe, layer, self._inputs)
         if not outputs.leaves() or outputs.root == Static(None):
             raise RecordError(
                 f"{self.recipe.name}: the forward pass gives nothing to compare; say with call= "
@@ -161,14 +161,15 @@ class _Maker:
 
     def _repeatable(self, layer: Any, again: Any, outputs: Tree) -> None:
         for other in (layer, again):
-            if not same_outputs(outputs, _run(self.adapter, self.recipe, other, self._inputs)):
+            if not same_outputs(outputs, run_layer(self.adapter, self.recipe, other, self._inputs)):
                 raise RecordError(
                     f"{self.recipe.name} is not deterministic: two forward passes on the same "
                     f"state and inputs differ (inference mode off, or random draws in the pass?)"
                 )
 
 
-def _run(adapter: Adapter, recipe: Recipe, layer: Any, given: Tree) -> Tree:
+def run_layer(adapter: Adapter, recipe: Recipe, layer: Any, given: Tree) -> Tree:
+    """The outputs of a layer on given inputs. Raises RecordError where the pass raises."""
     plain = given.plain()
     try:
         return Tree.of(adapter.forward(layer, plain["args"], plain["kwargs"], recipe.call))
@@ -192,7 +193,7 @@ def measure(
     """
     rng = inputs.generator(recipe)
     layer = adapter.load(layer, state.plain(), route)
-    base = _copied(_run(adapter, recipe, layer, given)).arrays()
+    base = _copied(run_layer(adapter, recipe, layer, given)).arrays()
     paths = [path for path, array in outputs.arrays().items() if _is_floating(array)]
 
     def runs() -> Iterator[dict[Path, np.ndarray[Any, Any]]]:
@@ -200,7 +201,7 @@ def measure(
             nudged = state.map_arrays(lambda _, array: jitter.nudge(array, rng))
             moved = given.map_arrays(lambda _, array: jitter.nudge(array, rng))
             perturbed = adapter.load(layer, nudged.plain(), route)
-            yield _copied(_run(adapter, recipe, perturbed, moved)).arrays()
+            yield _copied(run_layer(adapter, recipe, perturbed, moved)).arrays()
 
     results = list(runs())
     adapter.load(layer, state.plain(), route)

@@ -1,0 +1,90 @@
+"""``ckptcompat import``: a golden of a checkpoint file."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from pytest_ckptcompat import config
+from pytest_ckptcompat.commands import OK, CommandError, project
+from pytest_ckptcompat.session import IMPORTER
+from pytest_ckptcompat.store import Store, StoreError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_ckptcompat.commands import Commands
+    from pytest_ckptcompat.recording.importing import Importer
+
+
+def add(commands: Commands) -> None:
+    command = commands.add_parser(
+        "import",
+        help="make a golden of a checkpoint file",
+        description="Make a golden of a checkpoint file that some release wrote (.jld2).",
+        epilog="example: ckptcompat import model.jld2 --io model.io.jld2 --library flux "
+        "--version 0.14.16 --recipe convtranspose2d",
+    )
+    command.add_argument("file", type=Path, help="the checkpoint: one variable, the state")
+    command.add_argument("--io", type=Path, help="a file with the inputs and the outputs")
+    command.add_argument("--inputs", default="x", metavar="NAME", help="variable in --io (x)")
+    command.add_argument("--outputs", default="y", metavar="NAME", help="variable in --io (y)")
+    command.add_argument("--library", required=True)
+    command.add_argument("--version", required=True, help="the release that wrote the file")
+    command.add_argument("--recipe", required=True, metavar="NAME")
+    command.add_argument("--golden", type=Path, metavar="DIR", help="the folder of the goldens")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from pytest_ckptcompat.recording import importing  # noqa: PLC0415  NumPy comes with it
+
+    settings = config.read(project(Path.cwd()))
+    folder = options.golden if options.golden is not None else settings.golden
+    store = Store(folder, options.library)
+    try:
+        release = store.release(options.version)
+        if release is not None and options.recipe in release.entries:
+            raise StoreError(
+                f"{store.path(release, release.entries[options.recipe])} exists: a golden is "
+                f"never overwritten"
+            )
+        source = importing.read_source(
+            options.file, options.io, inputs=options.inputs, outputs=options.outputs
+        )
+        importer = importing.Importer(options.library, options.recipe, source)
+        said = _with_its_recipe(importer, settings)
+        path = importer.commit(store, options.version)
+    except importing.ImportFailedError as error:
+        raise CommandError(str(error)) from error
+    print(f"{path}: {said}")
+    return OK
+
+
+def _with_its_recipe(importer: Importer, settings: config.Config) -> str:
+    """Run the recipe, so that the importer can measure on its layer; says how that went."""
+    import pytest  # noqa: PLC0415
+
+    library = settings.library(importer.library)
+    paths = [str(settings.root / path) for path in library.paths]
+    # This process writes the golden, so it runs the recipe too; and it has imported the plugin.
+    alone = ["-n0"] if importlib.util.find_spec("xdist") else []
+    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    plugin = SimpleNamespace(__name__=IMPORTER, wants=importer.wants, adopt=importer.adopt)
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+        root = ["--rootdir", str(settings.root)]
+        pytest.main([*quiet, *root, *alone, *paths], plugins=[plugin])
+    if importer.golden is None:
+        return (
+            f"imported without an error budget, since no recipe {importer.recipe!r} of "
+            f"{importer.library} was found in {', '.join(paths) or settings.root}"
+        )
+    if importer.problem is not None:
+        return f"imported without an error budget: {importer.problem}"
+    assert importer.result is not None
+    return f"imported; today's layer: {importer.result.status}"
