@@ -57,6 +57,7 @@ class _Run:
     adapter: Adapter
     route: str
     build: Callable[[], Any]
+    artifact: pathlib.Path | None = None
     findings: list[Finding] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
 
@@ -69,15 +70,21 @@ class _Run:
 
 
 def check(
-    golden: Golden, recipe: Recipe, adapter: Adapter, route: str, build: Callable[[], Any]
+    golden: Golden,
+    recipe: Recipe,
+    adapter: Adapter,
+    route: str,
+    build: Callable[[], Any],
+    artifact: pathlib.Path | None = None,
 ) -> Outcome:
     """Restore a golden through a route into a freshly built layer and judge what happened.
 
-    ``build`` runs the recipe; it is called again where a second fresh layer is needed.
+    ``artifact`` is the native file of a route that has one. ``build`` runs the recipe; it is
+    called again where a second fresh layer is needed.
     Exceptions of the library's loader and forward pass become findings; those of ``build`` and
     of reading a fresh layer's state are the recipe's own and are raised.
     """
-    run = _Run(golden, recipe, adapter, route, build)
+    run = _Run(golden, recipe, adapter, route, build, artifact)
     layer = adapter.prepare(build())
     fresh = Fresh.of(Tree.of(adapter.state(layer)))
     drifts = diff(golden.state, fresh.tree)
@@ -111,6 +118,18 @@ def _blamed(finding: Finding) -> Finding:
     return finding
 
 
+def restored(
+    adapter: Adapter, route: str, layer: Any, state: Tree, artifact: pathlib.Path | None
+) -> Any:
+    """The layer with a state restored through a route, in inference mode.
+
+    Raises whatever the library's loader raises.
+    """
+    if artifact is not None and adapter.suffix(route) is not None:
+        return adapter.prepare(adapter.restore(layer, route, artifact))
+    return adapter.prepare(adapter.load(layer, state.plain(), route))
+
+
 def words(error: BaseException) -> str:
     """An exception in its own words, on one line, with the place that raised it."""
     said = " ".join(str(error).split())
@@ -131,8 +150,7 @@ def _short(filename: str) -> str:
 def _load(run: _Run, layer: Any) -> Any:
     run.reached.append("load")
     try:
-        loaded = run.adapter.load(layer, run.golden.state.plain(), run.route)
-        return run.adapter.prepare(loaded)
+        return restored(run.adapter, run.route, layer, run.golden.state, run.artifact)
     except Exception as error:  # noqa: BLE001  whatever a loader raises is the finding
         run.fail("load", "raised", "", words(error))
         return None
@@ -243,7 +261,7 @@ def _determined(run: _Run, loaded: Tree) -> None:
     random_looking = [path for path, array in added.items() if _varied(array)]
     second = run.adapter.prepare(run.build())
     try:
-        second = run.adapter.load(second, run.golden.state.plain(), run.route)
+        second = restored(run.adapter, run.route, second, run.golden.state, run.artifact)
         again = Tree.of(run.adapter.state(second)).arrays()
     except Exception as error:  # noqa: BLE001
         run.fail("state", "raised", "", f"a second fresh layer does not load: {words(error)}")

@@ -176,6 +176,8 @@ def _release(library: str, folder: Path) -> Release | None:
         raise StoreError(
             f"nothing is recorded into a release with problems: {'; '.join(release.problems)}"
         )
+    # Raises now, while there is nothing to clean up, if they cannot be read.
+    _recipes(folder)
     return release
 
 
@@ -332,6 +334,7 @@ def _lines(recipes: Mapping[str, Sequence[Any]]) -> str:
 
 def _recover(library: str, folder: Path) -> None:
     """Take away what a recording that died has left; the journal at last."""
+    journal.remove_temporary(folder)
     dead = journal.read(folder)
     if dead.files:
         whole = (folder / MANIFEST).exists()
@@ -352,5 +355,4 @@ def _recover(library: str, folder: Path) -> None:
             text = _lines({recipe: lines[recipe] for recipe in lines if recipe in release.entries})
             if text != (folder / FIELDS).read_text(encoding="utf-8"):
                 journal.replace_text(folder / FIELDS, text)
-    journal.remove_temporary(folder)
     journal.remove(folder)

@@ -38,6 +38,7 @@ class Library:
     forward: str | None = None
     inference: str | None = None
     paths: tuple[str, ...] = ()
+    routes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     verdicts: Mapping[str, str] = field(default_factory=dict)
     k: float = 8.0
     fail_on_new: bool = False
@@ -62,8 +63,13 @@ class Config:
     libraries: Mapping[str, Library] = field(default_factory=dict)
 
     def library(self, name: str | None, path: PurePosixPath | None = None) -> Library:
-        """The library of a name, or else the one that holds ``path``, or else the default."""
+        """The library of a name, or else the one that holds ``path``, or else the default.
+
+        Raises ConfigError.
+        """
         if name is not None:
+            if not isinstance(name, str) or not is_folder_name(name):
+                raise ConfigError(f"library={name!r} is not the name of a library")
             if name in self.libraries:
                 return self.libraries[name]
             if self.default is not None and self.default.name == name:
@@ -99,11 +105,14 @@ _KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "forward": ("forward", str),
     "inference": ("inference", str),
     "paths": ("paths", list),
+    "routes": ("routes", dict),
     "verdicts": ("verdicts", dict),
     "k": ("k", (int, float)),
     "fail-on-new": ("fail_on_new", bool),
 }
 _TOP = ("library", "golden", "libraries")
+#: The keys whose values are names of callables.
+CALLABLES = ("version", "state", "load", "forward", "inference")
 #: What a mark's arguments may override.
 OVERRIDES = ("adapter", "version", "state", "load", "forward", "inference", "k")
 
@@ -141,7 +150,7 @@ def _config(root: Path, table: dict[str, Any], where: str) -> Config:
 
 def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
     check_keys(table, tuple(_KEYS), where)
-    if not name or name != PurePosixPath(name).name or name in {".", ".."}:
+    if not is_folder_name(name):
         raise ConfigError(f"library {name!r} in {where} cannot be the name of a folder")
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -154,15 +163,44 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
             raise ConfigError(
                 f"verdicts.{kind_} in {where} is {verdict!r}: it is one of {', '.join(VERDICTS)}"
             )
+    if "routes" in values:
+        values["routes"] = {
+            route: _route(own, f"routes.{route} in {where}")
+            for route, own in values["routes"].items()
+        }
     library = Library(name, **values)
-    for key in ("version", "state", "load", "forward", "inference"):
+    for key in CALLABLES:
         check_callable_name(getattr(library, key), f"{key} in {where}")
     return library
 
 
-def override(library: Library, arguments: Mapping[str, Any]) -> Library:
-    """The library with what a mark's arguments say instead."""
-    own = {key: value for key, value in arguments.items() if key in OVERRIDES}
+def is_folder_name(name: str) -> bool:
+    return bool(name) and name == PurePosixPath(name).name and name not in {".", ".."}
+
+
+def _route(own: Any, where: str) -> dict[str, str]:
+    """A route's functions; a text alone is its ``load``."""
+    table = {"load": own} if isinstance(own, str) else _typed(own, dict, where)
+    check_keys(table, ("load", "save", "restore", "suffix"), where)
+    for key, value in table.items():
+        _typed(value, str, f"{key} of {where}")
+        if key != "suffix":
+            check_callable_name(value, f"{key} of {where}")
+    if set(table) not in ({"load"}, {"save", "restore", "suffix"}):
+        raise ConfigError(
+            f"{where} needs load (of the layer and the state), or save, restore and suffix (of "
+            f"the layer and a file)"
+        )
+    return table
+
+
+def override(library: Library, arguments: Mapping[str, Any], where: str) -> Library:
+    """The library with what a mark's arguments say instead. Raises ConfigError."""
+    own = {key: value for key, value in arguments.items() if key in OVERRIDES and value is not None}
+    for key, value in own.items():
+        _typed(value, _KEYS[key][1], f"{key} of {where}")
+        if key in CALLABLES:
+            check_callable_name(value, f"{key} of {where}")
     return dataclasses.replace(library, **own) if own else library
 
 

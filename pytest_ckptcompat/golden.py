@@ -324,8 +324,6 @@ class _Reader:
     def _descend(self, name: bytes) -> Any:
         found: Any = h5g.open(self._file.id, b"/")
         for part in name.split(b"/") if name else ():
-            if not isinstance(found, h5g.GroupID):
-                raise self._refusal(f"has a dataset in the middle of /{name.decode()}")
             found = self._open(found, part, name.decode("utf-8", "replace"))
         return found
 

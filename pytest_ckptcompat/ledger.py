@@ -116,6 +116,9 @@ def _entry(section: str, number: int, data: dict[str, Any], file: Path) -> Entry
     for key in ("recipe", "reason"):
         if not (isinstance(data.get(key), str) and data[key].strip()):
             raise LedgerError(f'{where} has no {key}: write {key} = "..."')
+    for key, value in data.items():
+        if key != "until" and not isinstance(value, str):
+            raise LedgerError(f'{key} in {where} is {value!r}: write it as a text, {key} = "..."')
     values = {**data, "versions": specifier(data.get("versions", ">=0"))}
     if "until" in data:
         values["until"] = _until(data["until"], where)

@@ -51,6 +51,8 @@ RUN = pytest.StashKey[Run]()
 RECIPE = pytest.StashKey[recipe.Recipe]()
 PROBLEM = pytest.StashKey[str]()
 RESULT = pytest.StashKey[Result]()
+#: The classes that were met and, as a node id chose others, not collected themselves.
+UNCOLLECTED = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,8 +128,10 @@ def _arguments(node: pytest.Item | pytest.Collector) -> dict[str, Any] | None:
         return None
     merged: dict[str, Any] = {}
     for mark in reversed(marks):
-        merged.update({f"positional argument {n}": a for n, a in enumerate(mark.args, 1)})
         merged.update(mark.kwargs)
+    positional = tuple(argument for mark in marks for argument in mark.args)
+    if positional:
+        merged[recipe.POSITIONAL] = positional
     return merged
 
 
@@ -143,7 +147,8 @@ def _module(node: pytest.Item | pytest.Collector) -> PurePosixPath:
 def _shelf(node: pytest.Item | pytest.Collector, arguments: Mapping[str, Any]) -> session.Shelf:
     run = _run(node.config)
     library = run.session.config.library(arguments.get("library"), _module(node))
-    return run.session.shelf(configuration.override(library, arguments))
+    where = f"the ckptcompat mark of {_base_name(node, arguments)}"
+    return run.session.shelf(configuration.override(library, arguments, where))
 
 
 @pytest.hookimpl(trylast=True)
@@ -183,6 +188,9 @@ def pytest_make_collect_report(
                 item.shelf = shelf
                 kept.append(item)
         report.result = kept
+        uncollected = collector.config.stash.setdefault(UNCOLLECTED, set())
+        uncollected.discard(collector.nodeid)
+        uncollected.update(node.nodeid for node in kept if isinstance(node, pytest.Class))
     return report
 
 
@@ -196,6 +204,7 @@ def _is_wanted(item: pytest.Function) -> bool:
     choice, arguments = _choice(item), _arguments(item)
     if choice is None or arguments is None:
         return True
+    wanted = choice.mode != "golden"
     try:
         shelf = _shelf(item, arguments)
         name, problem = _full_name(item, choice, arguments)
@@ -206,17 +215,16 @@ def _is_wanted(item: pytest.Function) -> bool:
                 return False
         shelf.register(name, owner, str(_module(item)))
         wanted = shelf.wants(name, recipe.since(name, arguments.get("since")), choice)
-        if wanted and problem is None:
+        if problem is not None:
+            item.stash[PROBLEM] = problem
+        elif wanted:
             line = item.location[1]
             item.stash[RECIPE] = recipe.describe(
                 name, arguments, _run(item.config).session.config, _module(item), (line or 0) + 1
             )
     except _USER_ERRORS as error:
+        # An item that is wanted stays, and fails with the error.
         item.stash[PROBLEM] = str(error)
-        return choice.mode != "golden"
-    if problem is not None:
-        item.stash[PROBLEM] = problem
-        return choice.mode != "golden"
     return wanted
 
 
@@ -230,8 +238,16 @@ def _full_name(
     indices = {key: item.callspec.indices[key] for key in params}
     return (
         recipe.full_name(base, user_id),
-        recipe.unstable_id(base, user_id, indices, params, item.iter_markers("parametrize")),
+        recipe.unstable_id(base, user_id, indices, params, _parametrizations(item)),
     )
+
+
+def _parametrizations(item: pytest.Function) -> Generator[recipe.Parameters]:
+    for mark in item.iter_markers("parametrize"):
+        yield recipe.Parameters.of_mark(mark)
+    for name, definitions in item._fixtureinfo.name2fixturedefs.items():  # noqa: SLF001
+        if definitions[-1].params is not None:
+            yield recipe.Parameters((name,), tuple(definitions[-1].params), definitions[-1].ids)
 
 
 def _to_audit(node: pytest.Item | pytest.Collector) -> session.Shelf | None:
@@ -274,7 +290,11 @@ class Integrity(pytest.Item):
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to record from what is no release before anything is recorded."""
+    """Tell which modules are known whole; refuse to record from what is no release."""
+    if RUN in session.config.stash:
+        partial = {node.partition("::")[0] for node in session.config.stash.get(UNCOLLECTED, ())}
+        for shelf in _run(session.config).session.shelves.values():
+            shelf.modules -= partial
     if not session.config.getoption("ckpt_record"):
         return
     for item in session.items:
@@ -417,15 +437,20 @@ class Reporting:
             return
         if not self._facts:
             return
-        self._commit()
+        if self._config.getoption("ckpt_record"):
+            self._commit()
+        else:
+            self._judge_ledgers()
+        if self._wrong and session.exitstatus in (pytest.ExitCode.OK, 0):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _judge_ledgers(self) -> None:
         run = _run(self._config)
         for name, facts in self._facts.items():
             if facts["current"]:
                 shelf = run.session.shelf(run.session.config.library(name))
                 mine = [result for result in self._results if result.library == name]
                 self._wrong += audit.unused(shelf, Version(facts["current"]), mine)
-        if self._wrong and session.exitstatus in (pytest.ExitCode.OK, 0):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _commit(self) -> None:
         for recording in _run(self._config).recordings.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from pytest_ckptcompat.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.checks import Outcome
     from pytest_ckptcompat.recipe import Recipe
     from pytest_ckptcompat.recording.record import Recording
@@ -44,7 +46,10 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
     entries = shelf.entries(recipe.name, choice.version, choice.route)
     path = shelf.store.verified(release, entry)
     golden = goldens.read(path, sha256=entry.sha256)
-    outcome = check(golden, recipe, resolve(recipe.library), choice.route, build)
+    adapter = _adapter(recipe, choice.route)
+    native = adapter.suffix(choice.route) is not None
+    artifact = shelf.store.verified(release, entry, choice.route) if native else None
+    outcome = check(golden, recipe, adapter, choice.route, build, artifact)
     settled = settle(outcome.findings, entries)
     result = Result(
         library=recipe.library.name,
@@ -64,6 +69,18 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
     if result.status != "failed":
         return result, None
     return result, failure.text(_failure(shelf, recipe, result, outcome, _shown(path)))
+
+
+def _adapter(recipe: Recipe, route: str) -> Adapter:
+    """The recipe's adapter, which has the golden's route and those that the mark names."""
+    adapter = resolve(recipe.library, recipe.loaders)
+    for name in (route, *(recipe.routes or ())):
+        if name not in adapter.routes:
+            raise AdapterError(
+                f"{recipe.name}: no route {name!r}; the adapter {recipe.library.adapter!r} has "
+                f"{', '.join(adapter.routes)}"
+            )
+    return adapter
 
 
 def _shown(path: Path) -> str:
@@ -96,7 +113,8 @@ def _failure(
 
 def run_new(shelf: Shelf, recipe: Recipe, build: Callable[[], Any]) -> Ran:
     """Try in memory what recording would do. Raises RecordError where it would refuse."""
-    made = make(recipe, resolve(recipe.library), build)
+    with tempfile.TemporaryDirectory(prefix="ckptcompat-") as folder:
+        made = make(recipe, resolve(recipe.library, recipe.loaders), build, Path(folder))
     result = Result(recipe.library.name, recipe.name, str(shelf.current), "new")
     if recipe.library.fail_on_new:
         return _failed(result), (
@@ -112,7 +130,7 @@ def run_record(recording: Recording, recipe: Recipe, build: Callable[[], Any]) -
     shelf = recording.shelf
     existing = shelf.recorded(recipe.name)
     if existing is None:
-        made = recording.record(recipe, resolve(recipe.library), build)
+        made = recording.record(recipe, resolve(recipe.library, recipe.loaders), build)
         notes = [f"the route {route} is refused: {why}" for route, why in made.refused.items()]
         current = str(shelf.current)
         noted = (*notes, *made.advice)

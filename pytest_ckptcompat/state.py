@@ -14,7 +14,7 @@ import functools
 import importlib
 import types
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple, Union
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -324,9 +324,21 @@ def _restored(value: Any) -> Any:
 
 
 def encode(tree: Tree, prefix: str = "") -> Tuple[Any, Arrays]:
-    """The tree as JSON-able data, and its arrays by unique name under ``prefix``."""
+    """The tree as JSON-able data, and its arrays by unique name under ``prefix``.
+
+    No name is a part of another's path, so that they can be places in a tree of groups.
+    """
     arrays: Arrays = {}
     names: Dict[int, str] = {}
+    groups: Set[str] = set()
+
+    def place(path: Path) -> str:
+        name = prefix + (format_path(path) or "%")
+        # Keys 1 and "1" are written alike. No formatted path has %%.
+        if name in arrays or name in groups or any(part in arrays for part in _outer(name)):
+            name = f"{prefix}%%{len(arrays)}"
+        groups.update(_outer(name))
+        return name
 
     def build(path: Path, node: Node) -> Any:
         if isinstance(node, Container):
@@ -335,19 +347,18 @@ def encode(tree: Tree, prefix: str = "") -> Tuple[Any, Arrays]:
             return {node.kind: [build((*path, key), child) for key, child in node.children]}
         if isinstance(node, Array):
             if id(node.value) not in names:
-                name = prefix + (format_path(path) or "%")
-                while name in arrays or _is_inner(name, arrays):
-                    name += "%"
-                names[id(node.value)] = name
-                arrays[name] = node.value
+                names[id(node.value)] = place(path)
+                arrays[names[id(node.value)]] = node.value
             return {"array": names[id(node.value)]}
         return {"static": _encode_static(node.value)}
 
     return build((), tree.root), arrays
 
 
-def _is_inner(name: str, arrays: Mapping[str, Any]) -> bool:
-    return any(other.startswith(name + "/") for other in arrays)
+def _outer(name: str) -> List[str]:
+    """What stands before each slash of a name."""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def decode(data: Any, fetch: Callable[[str], np.ndarray[Any, Any]]) -> Tree:

@@ -172,7 +172,7 @@ class LayerLibrary:
         """
         if recipes is not None:
             self.recipes(recipes)
-        texts = {path.name: path.read_text() for path in sorted(self.root.glob("*.*"))}
+        texts = {path.name: path.read_text() for path in sorted(self.root.glob("*.[pt]*"))}
         key = (versions, source, *texts.items())
         if key in _RECORDED and not self.golden.exists():
             self.install(versions[-1], source)

@@ -194,6 +194,20 @@ def test_a_release_with_a_bad_manifest_is_not_recorded_into(store):
     assert "not valid JSON" in refused(store, "1.0", {"norm": pending()})
 
 
+def test_a_release_with_bad_fields_is_not_recorded_into(store):
+    commit(store, "1.0", {"conv": pending()}, {}, {})
+    (store.folder / "1.0" / "fields.json").write_text('{"format": 1}')
+    assert "fields.json has no recipes" in refused(store, "1.0", {"norm": pending()})
+
+
+def test_nothing_is_cleaned_up_by_a_manifest_that_cannot_be_read(store):
+    commit(store, "1.0", {"conv": pending()}, {}, {})
+    folder = store.folder / "1.0"
+    (folder / ".recording.json").write_text('{"files": ["conv.h5"], "recipes": ["conv"]}')
+    (folder / "manifest.json").write_text("{")
+    assert "cannot be cleaned up" in refused(store, "1.0", {"norm": pending()})
+
+
 def test_a_version_that_is_none_is_refused(store):
     assert "PEP 440" in refused(store, "main", {"conv": pending()})
 
@@ -282,6 +296,21 @@ def test_the_lock_of_a_dead_process_is_broken(store):
 def test_a_lock_that_may_be_held_is_explained(store, holder):
     locked_by(store, holder)
     assert "If it is dead, delete" in refused(store, "1.0", {"conv": pending()})
+
+
+def test_the_lock_of_another_recording_that_was_faster_is_given_back(store, monkeypatch):
+    locked_by(store, f"{dead_process()} {lock.socket.gethostname()}")
+    held = store.folder / "1.0" / ".recording.lock"
+
+    def overtaken(pid):
+        held.write_text("the other's")
+        return False
+
+    monkeypatch.setattr(lock, "_is_alive", overtaken)
+    with pytest.raises(StoreError, match="has begun"):
+        commit(store, "1.0", {"conv": pending()}, {}, {})
+    assert held.read_text() == "the other's"
+    assert store.releases() == ()
 
 
 # Killed or failing before any one of the file operations that a recording makes.

@@ -228,6 +228,31 @@ def test_a_long_double_is_refused_with_its_path(tmp_path):
         write(tmp_path / "x.h5", of({"deep": {"w": np.zeros(2, np.longdouble)}}))
 
 
+def test_a_tree_with_an_array_of_objects_is_refused(tmp_path):
+    tree = Tree(Array(np.array([object()])))
+    with pytest.raises(GoldenError, match="is of dtype object"):
+        write(tmp_path / "x.h5", Golden("x", tree, Tree.of({}), Tree.of({})))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {1: WEIGHT, "1": WEIGHT + 1},
+        {"1": {"x": WEIGHT}, 1: WEIGHT + 1},
+        {1: WEIGHT, "1": {"x": WEIGHT + 1}},
+    ],
+)
+def test_keys_that_are_written_alike_never_mix_up_their_arrays(tmp_path, state):
+    try:
+        back = kept(tmp_path, state)
+    except GoldenError:
+        return
+    assert_same(Tree.of(state), back)
+
+
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy itself has no more before 2.0"
+)
 def test_more_dimensions_than_hdf5_has_are_refused(tmp_path):
     with pytest.raises(GoldenError, match="cannot be kept in HDF5"):
         write(tmp_path / "x.h5", of({"w": np.ones((1,) * 33)}))

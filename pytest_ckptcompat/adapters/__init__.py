@@ -13,8 +13,11 @@ import importlib.metadata
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_ckptcompat.adapters.routed import Route, Routed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_ckptcompat.config import Library
 
@@ -38,6 +41,15 @@ class Adapter(Protocol):
 
     def carries_statics(self, route: str) -> bool: ...
 
+    def suffix(self, route: str) -> str | None:
+        """The ending of a route's native file (``.keras``); None for a route by the state tree."""
+
+    def save(self, layer: Any, route: str, path: Path) -> None:
+        """Write the native file of a route. Only called where the route has a suffix."""
+
+    def restore(self, layer: Any, route: str, path: Path) -> Any:
+        """The layer as the library reads it from a route's native file. Only called likewise."""
+
     def seed(self, seed: int) -> None:
         """Seed what fresh layers draw their arrays from."""
 
@@ -60,10 +72,11 @@ class Adapter(Protocol):
         """
 
 
-def resolve(library: Library) -> Adapter:
+def resolve(library: Library, loaders: Mapping[str, Any] | None = None) -> Adapter:
     """The adapter of a library, given the callables that its configuration names.
 
-    Raises AdapterError with the known names, or with what is not installed.
+    ``loaders`` are a mark's own routes by name: functions of the layer and the state. Raises
+    AdapterError with the known names, or with what is not installed.
     """
     callables = {
         key: find(getattr(library, key), f"{key} of {library.name}")
@@ -86,7 +99,17 @@ def resolve(library: Library) -> Adapter:
             f"the adapter {library.adapter!r} needs {error.name}, which is not installed here: "
             f"pip install {error.name}"
         ) from error
-    return adapter
+    own = {name: _route(name, table) for name, table in library.routes.items()}
+    own.update({name: Route(load=load) for name, load in (loaders or {}).items()})
+    return Routed(adapter, own) if own else adapter
+
+
+def _route(name: str, table: Mapping[str, str]) -> Route:
+    found = {
+        key: value if key == "suffix" else find(value, f"{key} of the route {name!r}")
+        for key, value in table.items()
+    }
+    return Route(**found)  # type: ignore[arg-type]
 
 
 def _class(name: str) -> Callable[..., Adapter]:

@@ -41,6 +41,9 @@ class PlainAdapter:
     def carries_statics(self, route: str) -> bool:  # noqa: ARG002  there is one route
         return True
 
+    def suffix(self, route: str) -> Optional[str]:  # noqa: ARG002
+        return None
+
     def seed(self, seed: int) -> None:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  what the libraries' own global draws use

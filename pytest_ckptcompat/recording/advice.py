@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_ckptcompat.jitter import is_inexact
 from pytest_ckptcompat.state import Path, Static, format_path
 
 if TYPE_CHECKING:
@@ -15,19 +16,29 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.golden import Golden
 
 
-def about(golden: Golden, unloaded: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """One sentence for each weakness of a golden, the most telling first."""
-    return tuple(_weaknesses(golden, unloaded))
+def about(
+    golden: Golden, unloaded: tuple[str, ...] = (), untied: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """One sentence for each weakness of a golden, the most telling first.
+
+    ``unloaded`` are the paths of arrays that the loader of that release does not load,
+    ``untied`` what it made of tied arrays.
+    """
+    return tuple(_weaknesses(golden, unloaded, untied))
 
 
-def _weaknesses(golden: Golden, unloaded: tuple[str, ...]) -> Iterator[str]:
+def _weaknesses(
+    golden: Golden, unloaded: tuple[str, ...], untied: tuple[str, ...]
+) -> Iterator[str]:
     if unloaded:
         yield f"the loader does not load {', '.join(unloaded[:4])}: no break in it can be seen"
+    for what in untied:
+        yield f"the loader copies what is one array in a fresh layer: {what}"
     for path, array in golden.outputs.arrays().items():
         where = format_path(path) or "(root)"
         if array.size > 1 and _constant(array):
             yield f"the output {where} is the same everywhere: {array.flat[0]}"
-        elif array.dtype.kind == "f" and not np.isfinite(array).all():
+        elif is_inexact(array.dtype) and not np.isfinite(array).all():
             yield f"the output {where} holds NaN or infinity"
     for tree, what in ((golden.inputs, "input"), (golden.state, "array")):
         for path, array in tree.arrays().items():

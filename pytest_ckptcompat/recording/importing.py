@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from pytest_ckptcompat.adapters import resolve
-from pytest_ckptcompat.checks import check
+from pytest_ckptcompat.checks import check, restored
 from pytest_ckptcompat.formats import FormatError
 from pytest_ckptcompat.golden import Golden
 from pytest_ckptcompat.recording import inputs, provenance
@@ -167,7 +167,7 @@ class Importer:
         """Take for inputs what the recipe asks for, for outputs what its layer makes of them."""
         given = inputs.draw(recipe)
         state = Tree.of(self.source.state)
-        layer = adapter.prepare(adapter.load(adapter.prepare(build()), state.plain(), self.route))
+        layer = restored(adapter, self.route, adapter.prepare(build()), state, None)
         outputs = run_layer(adapter, recipe, layer, given).plain()
         facts = {**self.source.facts, "outputs": "of the version that imported it"}
         self.source = Source(self.source.state, given, outputs, facts)

@@ -26,6 +26,11 @@ def draw(recipe: Recipe) -> Tree:
     """
     rng = generator(recipe)
     given = recipe.inputs(rng) if callable(recipe.inputs) else recipe.inputs
+    if _is_shape(given) and given:
+        raise RecipeError(
+            f"{recipe.name}: inputs={given} is one shape, not a list of inputs: write "
+            f"inputs=[{given}]"
+        )
     if isinstance(given, Mapping):
         plain = {
             "args": (),

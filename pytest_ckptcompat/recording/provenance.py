@@ -89,7 +89,13 @@ def refusal(library: Library, version: Version) -> str | None:
             f"imported are those of {version}: pip install {library.name}=={version}, or set "
             f"distribution in [tool.ckptcompat]"
         )
-    distribution = importlib.metadata.distribution(name)
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return (
+            f"the distribution {name} of {library.name} is not installed: pip install "
+            f"{name}=={version}, or set distribution in [tool.ckptcompat]"
+        )
     if _is_editable(distribution):
         return (
             f"{name} {version} is an editable install, whose files are those of a checkout: "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckptcompat.commit import PendingGolden, commit
-from pytest_ckptcompat.fields import field_lines
-from pytest_ckptcompat.golden import Golden, write
+from pytest_ckptcompat.checks import words
+from pytest_ckptcompat.commit import Artifact, PendingGolden, commit
+from pytest_ckptcompat.golden import Golden, GoldenError, read, write
+from pytest_ckptcompat.recipe import RecipeError
 from pytest_ckptcompat.recording import provenance
 from pytest_ckptcompat.recording.make import Made, RecordError, make
 
@@ -29,6 +33,11 @@ class Recording:
     allow_unreleased: bool = False
     made: dict[str, tuple[Recipe, Made]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    _folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="ckptcompat-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def refusal(self) -> str | None:
         """Why nothing must be recorded from this installation, or None."""
@@ -40,9 +49,13 @@ class Recording:
     def record(self, recipe: Recipe, adapter: Adapter, build: Callable[[], Any]) -> Made:
         """Make a golden and keep it for ``commit``. Raises RecordError."""
         try:
-            made = make(recipe, adapter, build)
-        except RecordError as error:
+            made = make(recipe, adapter, build, self._folder)
+            _check_storable(made.golden)
+        except (RecordError, RecipeError) as error:
             self.refused[recipe.name] = str(error)
+            raise
+        except Exception as error:
+            self.refused[recipe.name] = words(error)
             raise
         self.made[recipe.name] = (recipe, made)
         for route, reason in made.refused.items():
@@ -57,10 +70,22 @@ class Recording:
         if self.allow_unreleased:
             about["unreleased"] = provenance.refusal(self.shelf.library, self.shelf.current)
         goldens = [
-            Finished(made.golden, made.routes, recipe.module) for recipe, made in self.made.values()
+            Finished(made.golden, made.routes, recipe.module, made.artifacts)
+            for recipe, made in self.made.values()
         ]
         store_goldens(self.shelf.store, str(self.shelf.current), goldens, about, self.refused)
         return len(goldens)
+
+
+def _check_storable(golden: Golden) -> None:
+    """Raises RecordError for a golden that could not be written, while its recipe can be named."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "golden.h5")
+        try:
+            write(path, golden)
+            read(path, sha256=None)
+        except GoldenError as error:
+            raise RecordError(str(error).replace(f"{path}: ", "")) from error
 
 
 @dataclass(frozen=True)
@@ -70,6 +95,7 @@ class Finished:
     golden: Golden
     routes: tuple[str, ...]
     module: str | None
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
 
 
 def store_goldens(
@@ -81,11 +107,8 @@ def store_goldens(
 ) -> None:
     """Add goldens to a release, all or none. Raises GoldenError or StoreError."""
     pending = {
-        one.golden.recipe: PendingGolden(
-            partial(write, golden=one.golden),
-            field_lines(one.golden.state),
-            one.routes,
-            one.module,
+        one.golden.recipe: PendingGolden.of(
+            one.golden, routes=one.routes, module=one.module, artifacts=one.artifacts
         )
         for one in finished
     }
