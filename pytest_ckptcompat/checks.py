@@ -60,6 +60,7 @@ class _Run:
     artifact: pathlib.Path | None = None
     findings: list[Finding] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)  # new fields that the loaded layer lacks
 
     def find(self, stage: str, kind: str, path: str, fate: Fate, text: str) -> None:
         judged = verdict(kind, fate, self.recipe.library.verdicts)
@@ -98,24 +99,22 @@ def check(
         _fields(run, drifts, fresh, loaded)
         _state(run, drifts, fresh, loaded)
     used = None if loaded_layer is None else _forward(run, loaded_layer)
-    return Outcome(_with_outputs_in_mind(run.findings), drifts, tuple(run.reached), used)
+    return Outcome(_with_outputs_in_mind(run), drifts, tuple(run.reached), used)
 
 
-def _with_outputs_in_mind(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Drift is handled, and can be acknowledged, only while the outputs are right."""
+def _with_outputs_in_mind(run: _Run) -> tuple[Finding, ...]:
+    """What was lost or ignored can be acknowledged only while the outputs are right; nor can a
+    new field be missing in the loaded layer (a default of its class may stand in) otherwise."""
+    findings = tuple(run.findings)
     if not any(f.stage == "forward" and f.verdict is Verdict.FAIL for f in findings):
-        return tuple(findings)
-    return tuple(_blamed(f) for f in findings)
-
-
-def _blamed(finding: Finding) -> Finding:
-    """A finding beside outputs that are wrong."""
-    if finding.verdict is Verdict.ACK:
-        return replace(finding, verdict=Verdict.FAIL)
-    if finding.stage == "fields" and finding.verdict is Verdict.NOTE:
-        text = f"{finding.text} (taken by the loader, but the outputs are wrong)"
-        return replace(finding, verdict=Verdict.FAIL, text=text)
-    return finding
+        return findings
+    return tuple(
+        replace(f, verdict=Verdict.FAIL)
+        if f.verdict is Verdict.ACK
+        or (f.stage == "fields" and f.kind == Kind.ADDED and f.path in run.missing)
+        else f
+        for f in findings
+    )
 
 
 def restored(
@@ -173,9 +172,13 @@ def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) ->
     run.reached.append("fields")
     statics_count = run.adapter.carries_statics(run.route)
     judge = Judge(run.golden.state, fresh, loaded, statics_count=statics_count)
+    there = {path for path, _ in loaded.nodes()}
     for drift in drifts:
         fate = judge.fate(drift)
         note = "" if fate is Fate.HANDLED else f" ({_FATES[fate]})"
+        if drift.kind is Kind.ADDED and drift.path not in there:
+            run.missing.add(drift.where)
+            note = " (the loaded layer lacks it)"
         run.find("fields", drift.kind, drift.where, fate, drift.describe() + note)
     drifted = {drift.path for drift in drifts}
     now = loaded.leaves()

@@ -57,7 +57,7 @@ class PendingGolden:
     """A golden to be recorded. ``write`` makes its HDF5 file at the path that it is given.
 
     ``fields`` are its lines in fields.json, each a JSON object. ``artifacts`` are the native
-    files by route; routes may name the same one.
+    files by route; routes may name the same one. ``provenance`` is its own, beside the release's.
     """
 
     write: Callable[[Path], None]
@@ -65,6 +65,7 @@ class PendingGolden:
     routes: tuple[str, ...]
     module: str | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -76,7 +77,8 @@ class PendingGolden:
         artifacts: Mapping[str, Artifact] | None = None,
     ) -> PendingGolden:
         write = partial(golden_file.write, golden=golden)
-        return cls(write, field_lines(golden.state), routes, module, artifacts or {})
+        lines = field_lines(golden.state)
+        return cls(write, lines, routes, module, artifacts or {}, golden.facts)
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ def commit(
 ) -> Release:
     """Add goldens, by recipe, to the release of a version, and return it as it is then.
 
-    ``provenance`` becomes the release's if this is its first recording, else that of the added
-    goldens. ``refused`` is added to what could not be recorded and why; a recipe that is
+    ``provenance`` becomes the release's if this is its first recording; else what differs from
+    that becomes the added goldens'. ``refused`` is added to what could not be recorded and why; a recipe that is
     recorded now is taken out of it.
 
     Raises StoreError, with nothing changed, if a golden exists already, if file names collide,
@@ -148,9 +150,10 @@ def _add(
         file: _stage(write, journal.temporary(folder, number), file)
         for number, (file, write) in enumerate(writers.items())
     }
-    own = {} if release is None else dict(provenance)
+    known = provenance if release is None else release.provenance
+    own = {key: value for key, value in provenance.items() if known.get(key) != value}
     entries = {
-        recipe: _entry(recipe, golden, plans[recipe], staged, own)
+        recipe: _entry(recipe, golden, plans[recipe], staged, {**own, **golden.provenance})
         for recipe, golden in goldens.items()
     }
     manifest, fields = _indexes(release, library, folder, entries, goldens, provenance, refused)

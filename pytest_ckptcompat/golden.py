@@ -79,10 +79,21 @@ def write(path: Path, golden: Golden) -> None:
     Arrays become little-endian and C-ordered. Raises GoldenError for what cannot be kept (a
     long double, facts that are not JSON) and OSError.
     """
+    _write(path, path, golden)
+
+
+def to_bytes(path: Path, golden: Golden) -> bytes:
+    """A golden as ``write`` would write it; the path is for messages. Raises GoldenError."""
+    buffer = io.BytesIO()
+    _write(buffer, path, golden)
+    return buffer.getvalue()
+
+
+def _write(target: Path | io.BytesIO, path: Path, golden: Golden) -> None:
     payload, arrays = _take_apart(path, golden)
     text = _as_text(path, payload)
     try:
-        with h5py.File(path, "w", libver=("earliest", "latest"), locking=False) as file:
+        with h5py.File(target, "w", libver=("earliest", "latest"), locking=False) as file:
             _write_dataset(file, _TREE, np.array(text, h5py.string_dtype("utf-8", len(text))))
             for name, array in arrays.items():
                 _write_dataset(file, name, array)
@@ -187,7 +198,12 @@ def read(path: Path, *, sha256: str | None, limit: int = 2**34) -> Golden:
     Raises GoldenError for a file that is missing, not a golden, damaged, of a later format, or
     uses anything of HDF5 beyond plain datasets. Memory: twice the size of the file.
     """
-    data = _contents(path, sha256, limit)
+    return from_bytes(path, _contents(path, limit), sha256)
+
+
+def from_bytes(path: Path, data: bytes, sha256: str | None = None) -> Golden:
+    """The golden of these bytes, which the file of that path holds. Raises as ``read`` does."""
+    _check_head(path, data, sha256)
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             return _Reader(path, file, len(data)).golden()
@@ -199,7 +215,7 @@ def read(path: Path, *, sha256: str | None, limit: int = 2**34) -> Golden:
         ) from error
 
 
-def _contents(path: Path, sha256: str | None, limit: int) -> bytes:
+def _contents(path: Path, limit: int) -> bytes:
     if not path.is_file():
         raise GoldenError(f"{path} is missing or not a file: {restore(path)}")
     try:
@@ -209,6 +225,10 @@ def _contents(path: Path, sha256: str | None, limit: int) -> bytes:
         raise GoldenError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(data) > limit:
         raise GoldenError(f"{path} is larger than {limit} bytes, which is the limit for a golden")
+    return data
+
+
+def _check_head(path: Path, data: bytes, sha256: str | None) -> None:
     if not data:
         raise GoldenError(f"{path} is empty: {restore(path)}")
     if is_lfs_pointer(data):
@@ -222,7 +242,6 @@ def _contents(path: Path, sha256: str | None, limit: int) -> bytes:
         raise GoldenError(
             f"{path} is HDF5, but not a golden (its superblock is not version 0): {restore(path)}"
         )
-    return data
 
 
 class _Reader:

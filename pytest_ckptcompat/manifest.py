@@ -193,7 +193,7 @@ def _entry(recipe: str, data: dict[str, Any], provenance: dict[str, Any]) -> Ent
         module=module,
         fields=fields,
         artifacts=artifacts,
-        provenance=_mapping(data.get("provenance", provenance)),
+        provenance={**provenance, **_mapping(data.get("provenance"))},
     )
 
 

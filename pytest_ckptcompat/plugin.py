@@ -20,6 +20,7 @@ from pytest_ckptcompat.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from types import TracebackType
 
     from packaging.specifiers import SpecifierSet
 
@@ -327,7 +328,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if PROBLEM in pyfuncitem.stash:
         pytest.fail(pyfuncitem.stash[PROBLEM], pytrace=False)
     wanted = pyfuncitem.stash[RECIPE]
-    result, said = _outcome(pyfuncitem, wanted, choice)
+    try:
+        result, said = _outcome(pyfuncitem, wanted, choice)
+    except Exception as error:
+        __tracebackhide__ = True
+        raise error.with_traceback(_outside(error.__traceback__))
     pyfuncitem.stash[RESULT] = result
     if said is not None:
         pytest.fail(said, pytrace=False)
@@ -339,6 +344,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         ]
         pytest.xfail(f"waived in the ledger: {'; '.join(reasons)}")
     return True
+
+
+def _outside(raised: TracebackType | None) -> TracebackType | None:
+    """A traceback from where it last leaves this package; the whole one if it ends in it."""
+    package = str(Path(__file__).parent)
+    left, step = raised, raised
+    while step is not None:
+        if step.tb_frame.f_code.co_filename.startswith(package):
+            left = step.tb_next
+        step = step.tb_next
+    return left or raised
 
 
 def _outcome(
@@ -385,6 +401,7 @@ def _layer(item: pytest.Function, wanted: recipe.Recipe) -> Any:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """A recipe never passes unchecked, whoever else runs the test."""
+    __tracebackhide__ = True
     yield
     marked = item.get_closest_marker(MARK) is not None and not isinstance(item, Integrity)
     if marked and RESULT not in item.stash:

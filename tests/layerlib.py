@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
-from pathlib import Path
 from textwrap import dedent, indent
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,9 @@ import pytest_ckptcompat.recording.record
 import pytest_ckptcompat.run  # noqa: F401
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     import pytest
 
 #: A dense layer whose loader is strict: the saved fields must be the layer's.
@@ -51,20 +52,25 @@ class Dense:
 
 #: A field more, which the strict loader of before does not take.
 DENSE_WITH_SCALE = DENSE.replace(
-    "        vars(self).update(more)", "        self.scale = (0, 0)\n        vars(self).update(more)"
+    "        vars(self).update(more)",
+    "        self.scale = (0, 0)\n        vars(self).update(more)",
 )
 
 #: Loads, and computes something else.
 DENSE_OTHER_OUTPUTS = DENSE.replace("return self.slope *", "return 1.01 * self.slope *")
 
 #: A field less, which the loader drops without a word.
-DENSE_DROPPING = DENSE.replace(
-    "        vars(self).update(more)", '        del self.slope\n        vars(self).update(more)'
-).replace(
-    "        if list(state) != list(vars(self)):",
-    '        state = {k: v for k, v in state.items() if k != "slope"}\n'
-    "        if list(state) != list(vars(self)):",
-).replace("self.slope *", "1.5 *")
+DENSE_DROPPING = (
+    DENSE.replace(
+        "        vars(self).update(more)", "        del self.slope\n        vars(self).update(more)"
+    )
+    .replace(
+        "        if list(state) != list(vars(self)):",
+        '        state = {k: v for k, v in state.items() if k != "slope"}\n'
+        "        if list(state) != list(vars(self)):",
+    )
+    .replace("self.slope *", "1.5 *")
+)
 
 #: One recipe, ``dense``.
 RECIPES = """
@@ -172,7 +178,7 @@ class LayerLibrary:
         """
         if recipes is not None:
             self.recipes(recipes)
-        texts = {path.name: path.read_text() for path in sorted(self.root.glob("*.[pt]*"))}
+        texts = {path.name: path.read_text() for path in sorted(self.root.glob("[!.]*.*"))}
         key = (versions, source, *texts.items())
         if key in _RECORDED and not self.golden.exists():
             self.install(versions[-1], source)

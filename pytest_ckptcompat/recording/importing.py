@@ -184,7 +184,6 @@ class Importer:
             "version": version,
             "adapter": self.adapter,
             **provenance.machine(),
-            **self.source.facts,
         }
         store_goldens(store, version, [Finished(golden, (self.route,), self.module)], about, {})
         release = store.release(version)

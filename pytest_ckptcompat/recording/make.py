@@ -164,7 +164,7 @@ class _Maker:
         self.unloaded, self.untied = tuple(lost), tuple(untied)
         by = route if self.adapter.suffix(route) is None else STATE
         budgets = measure(self.adapter, self.recipe, again, by, state, self._inputs, outputs)
-        facts = {"exact": self.recipe.exact}
+        facts = {"exact": True} if self.recipe.exact else {}
         return Golden(name, state, self._inputs, outputs, budgets, facts)
 
     def _loaded(self, state: Tree, route: str) -> tuple[Any, Tree]:

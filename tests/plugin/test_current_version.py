@@ -59,7 +59,9 @@ def test_a_version_that_is_none_fails_with_a_sentence(library):
     library.install("latest", distribution=False)
     result = library.run()
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*mylayers.__version__ gives the version 'latest', which PEP 440*"])
+    result.stdout.fnmatch_lines(
+        ["*mylayers.__version__ gives the version 'latest', which PEP 440*"]
+    )
 
 
 def test_a_library_that_is_not_installed_fails_with_a_sentence(library):

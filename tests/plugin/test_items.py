@@ -332,7 +332,9 @@ def test_the_name_argument_names_the_golden(library):
 
 def test_a_name_leaves_the_test_free_to_be_renamed_and_moved(library):
     mark = '@pytest.mark.ckptcompat(inputs=[(3, 5)], name="tall")'
-    source = f"import mylayers\nimport pytest\n\n{mark}\ndef test_one():\n    return mylayers.Dense()"
+    source = (
+        f"import mylayers\nimport pytest\n\n{mark}\ndef test_one():\n    return mylayers.Dense()"
+    )
     library.released("1.0.0", recipes=source)
     (library.root / "test_recipes.py").unlink()
     library.recipes(source.replace("test_one", "test_other"), "sub/test_moved.py")

@@ -98,13 +98,13 @@ def changed(*replacements: tuple[str, str]) -> str:
 
 def run(library: LayerLibrary, source: str) -> pytest.RunResult:
     library.install("1.3.0", source)
-    return library.run("-q", "-k", "block")
+    return library.run("-k", "block")
 
 
 def test_a_good_release_passes_and_the_drift_that_it_handles_is_a_note(released):
     result = run(released, GOOD)
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["mylayers 1.3.0: 3 passed, 2 with drift, *"])
+    result.stdout.fnmatch_lines(["mylayers 1.3.0: *3 passed, 2 with drift, *"])
 
 
 NEW_FIELD = '        self.pad = (1, 0)\n'
@@ -154,8 +154,7 @@ BREAKS = {
          ("(self.key @ x)", "(self.key.T @ x)"),
          (STORE, '            if name == "key":\n                value = value.reshape(3, 4)\n'
           + STORE)],
-        ["*~ key   reshaped: an array float32[[]4, 3] -> an array float32[[]3, 4] *"
-         "outputs are wrong)", "  forward *"],
+        ["*note: key reshaped", "  state    ok", "  forward *elements differ*"],
     ),
     "a tuple becomes a list and the loader keeps its own": (
         [("self.pad = (1, 0)", "self.pad = [1, 0]"),
@@ -169,7 +168,7 @@ BREAKS = {
          ('        self.shift = ',
           '        self.query = rng.normal(size=(4, 3)).astype("float32")\n        self.shift = '),
          ("for name, value in state.items():", "for name, value in zip(vars(self), state.values()):")],
-        ["*~ (root)   reordered: *",
+        ["*note: (root) reordered",
          "*not the golden's bits after loading: 2 of 4 arrays (query, key); query has what the "
          "golden*", "  forward *elements differ*"],
     ),
@@ -209,7 +208,7 @@ BREAKS = {
         [(NEW_FIELD, NEW_FIELD + "        self.mask = np.random.default_rng().normal(size=4)\n"),
          ('        if "bias" in state:', '        state.setdefault("mask", self.mask)\n'
           '        if "bias" in state:')],
-        ["  fields   ok", "*note: mask added",
+        ["*note: mask added",
          "*mask: the golden lacks it and two fresh layers differ in it: the checkpoint does not *",
          "  forward  ok"],
     ),
@@ -219,7 +218,7 @@ BREAKS = {
     ),
     "the forward pass changes by much": (
         [("self.gain[:, None] * y", "self.gain[:, None] * y * y")],
-        ["  state    ok", "  forward *20 of 20 elements differ; *",
+        ["  state    ok", "  forward *16 of 20 elements differ; *",
          "  Whoever saved block with mylayers 1.2.0 can load it, but it computes something *"],
     ),
     "NaN appears": (
@@ -260,6 +259,113 @@ def test_a_break_is_caught_by_its_stage_in_words(released, what):
     replacements, lines = BREAKS[what]
     result = run(released, changed(*replacements))
     assert result.parseoutcomes()["failed"] >= 1, what
-    text = result.stdout.str()
-    failure = text[text.index("test_block[1.2.0-state] ___") :].splitlines()
-    pytest.LineMatcher(failure).fnmatch_lines(lines)
+    text = result.stdout.str().partition("test_block[1.2.0-state] ___")[2]
+    unwrapped = text.replace("\n" + 13 * " ", " ").splitlines()
+    pytest.LineMatcher(unwrapped).fnmatch_lines(lines)
+
+
+def test_a_field_that_the_loader_never_set_is_blamed_when_the_forward_pass_raises(library):
+    library.recipes(RECIPE)
+    plain = "\n".join(GOOD.split("    def state_dict")[0].splitlines()) + "\n"
+    library.install("1.0.0", plain)
+    library.record()
+    library.install(
+        "1.1.0",
+        plain.replace(NEW_FIELD, NEW_FIELD + "        self.scale = 2.0\n").replace(
+            "+ self.shift[:, None]", "+ self.shift[:, None] * self.scale"
+        ),
+    )
+    result = library.run("-k", "block")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "  load     ok",
+            "  fields   + scale   added; a fresh layer has 2.0 (the loaded layer lacks it); in no *",
+            "  state    ok",
+            "  forward  raised AttributeError: 'Block' object has no attribute 'scale'*",
+            '*return state.added("scale", 2.0)',
+        ]
+    )
+
+
+def test_a_new_field_with_a_default_of_its_class_passes_though_old_objects_lack_it(library):
+    library.recipes(RECIPE)
+    plain = GOOD.split("    def state_dict")[0]
+    library.install("1.0.0", plain)
+    library.record()
+    library.install(
+        "1.1.0",
+        plain.replace("class Block:", "class Block:\n    scale = 1.0\n")
+        .replace(NEW_FIELD, NEW_FIELD + "        self.scale = 1.0\n")
+        .replace("+ self.shift[:, None]", "+ self.shift[:, None] * self.scale"),
+    )
+    library.run("-k", "block").assert_outcomes(passed=1)
+
+
+HAIR = [("np.tanh(self.query @ x)", "np.tanh(np.float32(1 + 4e-5) * (self.query @ x))")]
+
+
+def test_a_formula_that_changed_by_a_hair_is_shifted_and_does_not_fail(released):
+    result = run(released, changed(*HAIR))
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["mylayers 1.3.0: 3 shifted*", "  shifted: block*: * elements differ; *error budgets off*"]
+    )
+
+
+def test_a_hair_fails_where_the_configuration_says_so(released):
+    released.configure('library = "mylayers"\nverdicts.shifted = "fail"')
+    result = run(released, changed(*HAIR))
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["  forward  * elements differ; *"])
+
+
+def test_a_seed_that_the_layer_fixes_itself_is_no_break(released):
+    source = changed(
+        (NEW_FIELD, NEW_FIELD + "        self.mask = np.random.default_rng(1).normal(size=4)\n"),
+        ('        if "bias" in state:', '        state.setdefault("mask", self.mask)\n'
+         '        if "bias" in state:'),
+    )
+    run(released, source).assert_outcomes(passed=3)
+
+
+def test_an_acknowledged_loss_passes(released):
+    replacements, _ = BREAKS["a static field is lost but the outputs are right"]
+    released.ledger('[[acknowledge]]\nrecipe = "block"\npath = "pad"\nreason = "always (1, 0)"\n')
+    run(released, changed(*replacements)).assert_outcomes(passed=3)
+
+
+TIED = {
+    "one array": "        self.key = self.query\n",
+    "two arrays": "        self.key = self.query.copy()\n",
+}
+KEY = '        self.key = rng.normal(size=(4, 3)).astype("float32")\n'
+
+
+def test_arrays_that_are_untied_pass_and_the_drift_is_a_note(library):
+    library.recipes(RECIPE)
+    library.install("1.0.0", changed((KEY, TIED["one array"])))
+    library.record()
+    library.install("1.1.0", changed((KEY, TIED["two arrays"])))
+    result = library.run("-k", "block")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["mylayers 1.1.0: 1 passed, 1 with drift*"])
+
+
+def test_arrays_that_are_tied_now_lose_one_of_the_two(library):
+    library.recipes(RECIPE)
+    library.install("1.0.0", changed((KEY, TIED["two arrays"])))
+    library.record()
+    tied = changed(
+        (KEY, TIED["one array"]),
+        (STORE, "            own = getattr(self, name)\n"
+                "            if isinstance(own, np.ndarray):\n"
+                "                own[...] = value\n"
+                "            else:\n    " + STORE),
+    )
+    library.install("1.1.0", tied)
+    result = library.run("-k", "block")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*note: key tied", "*query: not the golden's bits after loading: 1 of 4 arrays (query)*"]
+    )
