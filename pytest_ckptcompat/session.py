@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from pytest_ckptcompat.manifest import FIELDS, StoreError, load_json
 from pytest_ckptcompat.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
 #: The name of the plugin object by which ``ckptcompat import`` takes part in a run.
 IMPORTER = "ckptcompat-importer"
 
+#: The mode of the item that holds a recipe's field tree against its snapshot.
+LOCK = "fields"
+
 
 @dataclass(frozen=True)
 class Choice:
     """What one item of a recipe is for: a golden through a route, or one of the other modes.
 
-    ``mode`` is ``golden``, ``new`` (no golden yet: recording is tried in memory), ``record`` or
-    ``import``.
+    ``mode`` is ``golden``, ``new`` (no golden yet: recording is tried in memory), ``record``,
+    ``import`` or ``fields`` (the field tree against its snapshot).
     """
 
     mode: str
@@ -94,47 +98,74 @@ class Shelf:
         """The names of all recipes that were collected."""
         return {recipe for owners in self.owners.values() for recipe, _ in owners}
 
+    @cached_property
+    def _newer(self) -> frozenset[str]:
+        return frozenset(r.version for r in self.releases if Version(r.version) > self.current)
+
+    @cached_property
+    def _selected(self) -> frozenset[str]:
+        versions_ = {release.version for release in self.releases} - self._newer
+        return frozenset(v for v in versions_ if self.only is None or self.only.contains(v, True))
+
+    @cached_property
+    def _by_recipe(self) -> dict[str, dict[str, tuple[Release, Entry]]]:
+        """The goldens by recipe, in the order of names, and by version, oldest first."""
+        found: dict[str, dict[str, tuple[Release, Entry]]] = defaultdict(dict)
+        for release in self.releases:
+            for name, entry in release.entries.items():
+                found[name][release.version] = (release, entry)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return list(self._by_recipe)
+
     def is_newer(self, release: Release) -> bool:
-        return Version(release.version) > self.current
+        return release.version in self._newer
 
     def selected(self, release: Release) -> bool:
         """Whether this run is about that release: not newer, and not narrowed away."""
-        narrowed = self.only is not None and not self.only.contains(release.version, True)
-        return not narrowed and not self.is_newer(release)
+        return release.version in self._selected
 
     def choices(self, base: str) -> tuple[Choice, ...]:
-        """The goldens that recipes of a base name may have, oldest first, and ``new``."""
-        found = {
-            Choice("golden", release.version, route): None
-            for release in self.releases
-            if self.selected(release)
-            for name, entry in release.entries.items()
-            if name == base or name.startswith(f"{base}-")
-            for route in entry.routes
-        }
-        return (*found, Choice("new"))
+        """The goldens that recipes of a base name may have, oldest first, and the other modes."""
+        parametrized = slice(
+            bisect_left(self._names, f"{base}-"), bisect_left(self._names, f"{base}.")
+        )
+        routes: dict[str, dict[str, None]] = defaultdict(dict)
+        for name in (base, *self._names[parametrized]):
+            for release, entry in self.goldens(name):
+                routes[release.version].update(dict.fromkeys(entry.routes))
+        return (
+            *(
+                Choice("golden", release.version, route)
+                for release in self.releases
+                if self.selected(release)
+                for route in routes.get(release.version, ())
+            ),
+            Choice("new"),
+            *([Choice(LOCK)] if self.library.lock else []),
+        )
 
     def wants(self, recipe: str, since: Version | None, choice: Choice) -> bool:
         """Whether a recipe has an item for that choice; counts what is left out as newer."""
-        goldens = list(self.goldens(recipe))
-        self.left_out.update((r.version, recipe) for r, _ in goldens if self.is_newer(r))
+        goldens = self._by_recipe.get(recipe, {})
         if choice.mode == "golden":
-            return any(
-                release.version == choice.version and choice.route in entry.routes
-                for release, entry in goldens
-            )
+            return choice.version in goldens and choice.route in goldens[choice.version][1].routes
+        self.left_out.update((version, recipe) for version in goldens if version in self._newer)
         if choice.mode == "import":
             return True
+        if choice.mode == LOCK:  # of what is not released yet: 1.1.0.dev3 has what 1.1.0 gets
+            return since is None or since <= Version(self.current.base_version)
         exists = since is None or since <= self.current
         return exists and (choice.mode == "record" or not goldens)
 
-    def goldens(self, recipe: str) -> Iterator[tuple[Release, Entry]]:
-        for release in self.releases:
-            if recipe in release.entries:
-                yield release, release.entries[recipe]
+    def goldens(self, recipe: str) -> Iterable[tuple[Release, Entry]]:
+        """The goldens of a recipe, oldest first."""
+        return self._by_recipe.get(recipe, {}).values()
 
     def find(self, recipe: str, version: str) -> tuple[Release, Entry]:
-        return next(pair for pair in self.goldens(recipe) if pair[0].version == version)
+        return self._by_recipe[recipe][version]
 
     def recorded(self, recipe: str) -> tuple[Release, Entry] | None:
         """The golden of a recipe at the current version, where there is one."""
