@@ -130,10 +130,11 @@ def restored(
 
 
 def words(error: BaseException) -> str:
-    """An exception in its own words, on one line, with the place that raised it."""
+    """An exception in its own words, on one line, with the place of the user's that raised it."""
     said = " ".join(str(error).split())
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    ours = frames and pathlib.Path(__file__).parent in pathlib.Path(frames[-1].filename).parents
+    place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames and not ours else ""
     return f"{type(error).__name__}: {said}{place}" if said else f"{type(error).__name__}{place}"
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Library:
     verdicts: Mapping[str, str] = field(default_factory=dict)
     k: float = 8.0
     fail_on_new: bool = False
+    lock: bool = False
 
     @property
     def module(self) -> str:
@@ -89,6 +90,25 @@ class Config:
         """The same, with another folder of goldens."""
         return dataclasses.replace(self, golden=golden)
 
+    def check_apart(self, snapshots: str) -> None:
+        """Raises ConfigError for goldens in a folder of snapshots, where an update deletes them.
+
+        ``snapshots`` is what syrupy calls such a folder.
+        """
+        folder = PurePath(snapshots).parts
+        for golden, root in (
+            (self.golden, self.root),
+            (self.golden.resolve(), self.root.resolve()),
+        ):
+            inside = golden.is_relative_to(root) and not PurePath(snapshots).is_absolute()
+            parts = (golden.relative_to(root) if inside else golden).parts
+            if any(parts[at : at + len(folder)] == folder for at in range(len(parts))):
+                raise ConfigError(
+                    f"the goldens are in {golden}, within {snapshots}: pytest --snapshot-update "
+                    f'deletes there what no test uses. Keep them elsewhere: golden = "golden" in '
+                    f"[tool.ckptcompat]"
+                )
+
     def known(self) -> tuple[Library, ...]:
         """Every configured library."""
         return (*([self.default] if self.default else []), *self.libraries.values())
@@ -109,12 +129,13 @@ _KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "verdicts": ("verdicts", dict),
     "k": ("k", (int, float)),
     "fail-on-new": ("fail_on_new", bool),
+    "lock": ("lock", bool),
 }
 _TOP = ("library", "golden", "libraries")
 #: The keys whose values are names of callables.
 CALLABLES = ("version", "state", "load", "forward", "inference")
 #: What a mark's arguments may override.
-OVERRIDES = ("adapter", "version", "state", "load", "forward", "inference", "k")
+OVERRIDES = ("adapter", "state", "load", "forward", "inference", "k")
 
 
 def read(root: Path) -> Config:

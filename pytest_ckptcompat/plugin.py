@@ -16,6 +16,8 @@ from pytest_ckptcompat import audit, ledger, recipe, session, versions
 from pytest_ckptcompat import config as configuration
 from pytest_ckptcompat.report import summary
 from pytest_ckptcompat.report.result import Result
+from pytest_ckptcompat.snapshots import hooks as snapshots
+from pytest_ckptcompat.snapshots.hooks import ckpt_snapshot  # noqa: F401  a fixture
 from pytest_ckptcompat.store import StoreError
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ RUN = pytest.StashKey[Run]()
 RECIPE = pytest.StashKey[recipe.Recipe]()
 PROBLEM = pytest.StashKey[str]()
 RESULT = pytest.StashKey[Result]()
+LOCKED = pytest.StashKey[bool]()
 #: The classes that were met and, as a node id chose others, not collected themselves.
 UNCOLLECTED = pytest.StashKey[set[str]]()
 
@@ -87,6 +90,11 @@ def pytest_configure(config: pytest.Config) -> None:
             "--ckpt-record cannot run under xdist, since one process writes the goldens: "
             "add -n0 (or -p no:xdist)"
         )
+    if config.getoption("ckpt_record") and config.getoption("update_snapshots", False):
+        raise pytest.UsageError(
+            "--snapshot-update cannot go with --ckpt-record, which checks no snapshot: run pytest "
+            "once for each"
+        )
     _narrowing(config)
     config.pluginmanager.register(Reporting(config), "ckptcompat-reporting")
 
@@ -115,6 +123,7 @@ def _run(pytest_config: pytest.Config) -> Run:
         folder = pytest_config.getoption("ckpt_golden")
         if folder:
             settings = settings.at(Path(pytest_config.invocation_params.dir, folder))
+        settings.check_apart(pytest_config.getoption("snapshot_dirname", "__snapshots__"))
         pytest_config.stash[RUN] = Run(session.Session(settings, _narrowing(pytest_config)))
     return pytest_config.stash[RUN]
 
@@ -168,6 +177,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             choices = shelf.choices(_base_name(metafunc.definition, arguments))
         except _USER_ERRORS:
             choices = (session.Choice("new"),)  # which fails with the error, told below
+            snapshots.keep_unused(metafunc.config)
     metafunc.fixturenames.append(ARGUMENT)
     metafunc.parametrize(ARGUMENT, choices, ids=[choice.id for choice in choices])
 
@@ -208,6 +218,8 @@ def _is_wanted(item: pytest.Function) -> bool:
     wanted = choice.mode != "golden"
     try:
         shelf = _shelf(item, arguments)
+        if choice.mode in ("record", "import") and shelf.library.lock:
+            snapshots.keep_unused(item.config)
         name, problem = _full_name(item, choice, arguments)
         owner = item.nodeid.partition("[")[0]
         if choice.mode == "import":
@@ -325,14 +337,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     choice = _choice(pyfuncitem)
     if choice is None:
         return None
-    if PROBLEM in pyfuncitem.stash:
-        pytest.fail(pyfuncitem.stash[PROBLEM], pytrace=False)
-    wanted = pyfuncitem.stash[RECIPE]
+    problem = pyfuncitem.stash.get(PROBLEM, None)
     try:
+        if choice.mode == session.LOCK:
+            pyfuncitem.stash[LOCKED] = True
+            known = problem or pyfuncitem.stash[RECIPE]
+            snapshots.check_fields(pyfuncitem, known, partial(_layer, pyfuncitem))
+            return True
+        if problem is not None:
+            pytest.fail(problem, pytrace=False)
+        wanted = pyfuncitem.stash[RECIPE]
         result, said = _outcome(pyfuncitem, wanted, choice)
     except Exception as error:
         __tracebackhide__ = True
-        raise error.with_traceback(_outside(error.__traceback__))
+        error.__traceback__ = _outside(error.__traceback__)
+        raise
     pyfuncitem.stash[RESULT] = result
     if said is not None:
         pytest.fail(said, pytrace=False)
@@ -404,7 +423,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     yield
     marked = item.get_closest_marker(MARK) is not None and not isinstance(item, Integrity)
-    if marked and RESULT not in item.stash:
+    if marked and RESULT not in item.stash and LOCKED not in item.stash:
         pytest.fail(
             f"{item.name} is marked ckptcompat, but nothing was checked: a recipe is a plain test "
             f"function, or a method of a plain class, that pytest itself calls (not a "

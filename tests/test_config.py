@@ -79,7 +79,7 @@ def test_a_name_counts_before_the_folder():
 
 
 def test_no_library_at_all_is_an_error():
-    with pytest.raises(ConfigError, match="no library is named for tests/a.py: write library = "):
+    with pytest.raises(ConfigError, match=r"no library is named for tests/a\.py: write library = "):
         Config(*2 * [PurePosixPath("/x")]).library(None, PurePosixPath("tests/a.py"))
 
 

@@ -95,7 +95,7 @@ def test_a_bad_mark_is_refused(arguments, said):
 
 
 def test_a_misspelt_argument_is_told_with_what_was_meant():
-    with pytest.raises(ConfigError, match="unknown key 'input' .* did you mean 'inputs'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'input' .* did you mean 'inputs'"):
         described(input=[(2, 3)])
 
 

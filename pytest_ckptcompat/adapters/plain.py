@@ -103,9 +103,9 @@ def _fields_of(value: Any, above: Tuple[int, ...]) -> Any:
 
 
 def _is_object(value: Any) -> bool:
-    if isinstance(value, (*_LITERALS, type)) or (callable(value) and not _own_fields(value)):
+    if isinstance(value, (*_LITERALS, type, dict, list, tuple)):
         return False
-    return bool(_own_fields(value))
+    return _own_fields(value)
 
 
 def _own_fields(value: Any) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -67,18 +64,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _with_its_recipe(importer: Importer, settings: config.Config) -> str:
     """Run the recipe, so that the importer can measure on its layer; says how that went."""
-    import pytest  # noqa: PLC0415
+    from pytest_ckptcompat.commands import runs  # noqa: PLC0415  pytest comes with it
 
     library = settings.library(importer.library)
     paths = [str(settings.root / path) for path in library.paths]
-    # This process writes the golden, so it runs the recipe too; and it has imported the plugin.
-    alone = ["-n0"] if importlib.util.find_spec("xdist") else []
-    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     plugin = SimpleNamespace(__name__=IMPORTER, wants=importer.wants, adopt=importer.adopt)
-    shown = io.StringIO()
-    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        root = ["--rootdir", str(settings.root)]
-        pytest.main([*quiet, *root, *alone, *paths], plugins=[plugin])
+    runs.run(settings, plugin, "-q", *paths)
     if importer.golden is None:
         return (
             f"imported without an error budget, since no recipe {importer.recipe!r} of "

@@ -85,7 +85,8 @@ def _check_storable(golden: Golden) -> None:
             write(path, golden)
             read(path, sha256=None)
         except GoldenError as error:
-            raise RecordError(str(error).replace(f"{path}: ", "")) from error
+            said = str(error).replace(f"{path}: ", "")
+            raise RecordError(f"{golden.recipe}: {said}") from error
 
 
 @dataclass(frozen=True)

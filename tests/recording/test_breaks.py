@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004  patterns of whole lines; fnmatch takes them as they are
 """Each kind of break in a library's fourth release is caught by the stage that should, in words.
 
 Three releases are recorded, whose fields change in ways that the library's loader handles:
@@ -23,7 +24,7 @@ def test_block():
 """
 
 #: The fourth release, unbroken. Its loader knows every state since 1.0.0.
-GOOD = '''
+GOOD = """
 import numpy as np
 
 class Block:
@@ -54,7 +55,7 @@ class Block:
             raise KeyError(f"unexpected {sorted(set(state) ^ set(vars(self)))}")
         for name, value in state.items():
             setattr(self, name, value)
-'''
+"""
 
 WITH_BIAS = GOOD.replace("shift", "bias").replace(
     '        if "bias" in state:\n            state["bias"] = state.pop("bias")\n', ""
@@ -107,7 +108,7 @@ def test_a_good_release_passes_and_the_drift_that_it_handles_is_a_note(released)
     result.stdout.fnmatch_lines(["mylayers 1.3.0: *3 passed, 2 with drift, *"])
 
 
-NEW_FIELD = '        self.pad = (1, 0)\n'
+NEW_FIELD = "        self.pad = (1, 0)\n"
 STORE = "            setattr(self, name, value)\n"
 
 #: What changes, and the lines of the failure of 1.2.0's golden that tell it, in their order.
@@ -120,7 +121,7 @@ BREAKS = {
             "  fields   + outpad   added; a fresh layer has 0; in no golden up to 1.2.0",
             "  state    not reached",
             "  Whoever saved block with mylayers 1.2.0 cannot load it any more.",
-            "*.added(\"outpad\", 0)*",
+            '*.added("outpad", 0)*',
         ],
     ),
     "a field is removed and the loader raises": (
@@ -129,97 +130,171 @@ BREAKS = {
     ),
     "a field is renamed and the loader raises": (
         [
-            ('self.key = rng', 'self.keys = rng'),
+            ("self.key = rng", "self.keys = rng"),
             ("(self.key @ x)", "(self.keys @ x)"),
         ],
         ["  load     failed: KeyError: *", "  fields   ~ key   renamed to keys[?]"],
     ),
     "an array is retyped and the loader casts": (
-        [(STORE, "            own = np.asarray(getattr(self, name)).dtype\n"
-                 '            setattr(self, name, value if name in ("stride", "pad") else '
-                 'value.astype(own))\n'),
-         ('self.key = rng.normal(size=(4, 3)).astype("float32")',
-          'self.key = rng.normal(size=(4, 3)).astype("float16")')],
-        ["*~ key   retyped: an array float32[[]4, 3] -> an array float16[[]4, 3] (lost: *",
-         "  forward *elements differ*"],
+        [
+            (
+                STORE,
+                "            own = np.asarray(getattr(self, name)).dtype\n"
+                '            setattr(self, name, value if name in ("stride", "pad") else '
+                "value.astype(own))\n",
+            ),
+            (
+                'self.key = rng.normal(size=(4, 3)).astype("float32")',
+                'self.key = rng.normal(size=(4, 3)).astype("float16")',
+            ),
+        ],
+        [
+            "*~ key   retyped: an array float32[[]4, 3] -> an array float16[[]4, 3] (lost: *",
+            "  forward *elements differ*",
+        ],
     ),
     "an array is reshaped to another size and ignored": (
-        [('self.gain = np.ones(4, "float32")', 'self.gain = np.ones(1, "float32")'),
-         (STORE, "            if np.shape(value) == np.shape(getattr(self, name)):\n    " + STORE)],
-        ["*~ gain   reshaped: an array float32[[]4] -> an array float32[[]1] (ignored: *",
-         "  state    ok", "  forward *elements differ*"],
+        [
+            ('self.gain = np.ones(4, "float32")', 'self.gain = np.ones(1, "float32")'),
+            (
+                STORE,
+                "            if np.shape(value) == np.shape(getattr(self, name)):\n    " + STORE,
+            ),
+        ],
+        [
+            "*~ gain   reshaped: an array float32[[]4] -> an array float32[[]1] (ignored: *",
+            "  state    ok",
+            "  forward *elements differ*",
+        ],
     ),
     "an array is reshaped to the same size and read in the wrong order": (
-        [('self.key = rng.normal(size=(4, 3))', 'self.key = rng.normal(size=(3, 4))'),
-         ("(self.key @ x)", "(self.key.T @ x)"),
-         (STORE, '            if name == "key":\n                value = value.reshape(3, 4)\n'
-          + STORE)],
+        [
+            ("self.key = rng.normal(size=(4, 3))", "self.key = rng.normal(size=(3, 4))"),
+            ("(self.key @ x)", "(self.key.T @ x)"),
+            (
+                STORE,
+                '            if name == "key":\n                value = value.reshape(3, 4)\n'
+                + STORE,
+            ),
+        ],
         ["*note: key reshaped", "  state    ok", "  forward *elements differ*"],
     ),
     "a tuple becomes a list and the loader keeps its own": (
-        [("self.pad = (1, 0)", "self.pad = [1, 0]"),
-         (STORE, '            if name != "pad":\n    ' + STORE)],
-        ["mylayers * | NEEDS ACKNOWLEDGEMENT",
-         "*~ pad   value changed: (1, 0) -> [[]1, 0] (ignored: the layer keeps its own) [[]ack[]]",
-         "  state    ok", "  forward  ok"],
+        [
+            ("self.pad = (1, 0)", "self.pad = [1, 0]"),
+            (STORE, '            if name != "pad":\n    ' + STORE),
+        ],
+        [
+            "mylayers * | NEEDS ACKNOWLEDGEMENT",
+            "*~ pad   value changed: (1, 0) -> [[]1, 0] (ignored: the layer keeps its own) [[]ack[]]",
+            "  state    ok",
+            "  forward  ok",
+        ],
     ),
     "fields are reordered and the loader goes by position": (
-        [('        self.query = rng.normal(size=(4, 3)).astype("float32")\n', ""),
-         ('        self.shift = ',
-          '        self.query = rng.normal(size=(4, 3)).astype("float32")\n        self.shift = '),
-         ("for name, value in state.items():", "for name, value in zip(vars(self), state.values()):")],
-        ["*note: (root) reordered",
-         "*not the golden's bits after loading: 2 of 4 arrays (query, key); query has what the "
-         "golden*", "  forward *elements differ*"],
+        [
+            ('        self.query = rng.normal(size=(4, 3)).astype("float32")\n', ""),
+            (
+                "        self.shift = ",
+                '        self.query = rng.normal(size=(4, 3)).astype("float32")\n        self.shift = ',
+            ),
+            (
+                "for name, value in state.items():",
+                "for name, value in zip(vars(self), state.values()):",
+            ),
+        ],
+        [
+            "*note: (root) reordered",
+            "*not the golden's bits after loading: 2 of 4 arrays (query, key); query has what the "
+            "golden*",
+            "  forward *elements differ*",
+        ],
     ),
     "the default of a static field changes and the loader keeps its own": (
-        [("self.stride = 2", "self.stride = 1"),
-         (STORE, '            if name != "stride":\n    ' + STORE)],
-        ["*~ stride   value changed: 2 -> 1 (ignored: the layer keeps its own)",
-         "  state    ok", "  forward *the shape is (4, 10), the golden has (4, 5)"],
+        [
+            ("self.stride = 2", "self.stride = 1"),
+            (STORE, '            if name != "stride":\n    ' + STORE),
+        ],
+        [
+            "*~ stride   value changed: 2 -> 1 (ignored: the layer keeps its own)",
+            "  state    ok",
+            "  forward *the shape is (4, 10), the golden has (4, 5)",
+        ],
     ),
     "the loader loads nothing": (
         [(STORE, "            pass\n")],
-        ["  fields   ok", "*not loaded: 4 of 4 arrays (query, key, shift, gain) left as a fresh *",
-         "  forward *elements differ*"],
+        [
+            "  fields   ok",
+            "*not loaded: 4 of 4 arrays (query, key, shift, gain) left as a fresh *",
+            "  forward *elements differ*",
+        ],
     ),
     "the loader skips one array without a word": (
         [(STORE, '            if name != "gain":\n    ' + STORE)],
-        ["  fields   ok", "*gain: not loaded: 1 of 4 arrays (gain) left as a fresh layer has it",
-         "  forward *elements differ*"],
+        [
+            "  fields   ok",
+            "*gain: not loaded: 1 of 4 arrays (gain) left as a fresh layer has it",
+            "  forward *elements differ*",
+        ],
     ),
     "the loader swaps two arrays of one shape": (
         [(STORE, '            name = {"query": "key", "key": "query"}.get(name, name)\n' + STORE)],
-        ["  fields   ok",
-         "*query: not the golden's bits after loading: 2 of 4 arrays (query, key); query has what*",
-         "  forward *elements differ*"],
+        [
+            "  fields   ok",
+            "*query: not the golden's bits after loading: 2 of 4 arrays (query, key); query has what*",
+            "  forward *elements differ*",
+        ],
     ),
     "the loader gives an array another dtype": (
-        [(STORE, '            value = value.astype("float64") if name == "key" else value\n' + STORE)],
-        ["*key: not the golden's bits after loading: 1 of 4 arrays (key); key is float64[[]4, 3] *",
-         "  forward *the dtype is float64, the golden has float32"],
+        [
+            (
+                STORE,
+                '            value = value.astype("float64") if name == "key" else value\n' + STORE,
+            )
+        ],
+        [
+            "*key: not the golden's bits after loading: 1 of 4 arrays (key); key is float64[[]4, 3] *",
+            "  forward *the dtype is float64, the golden has float32",
+        ],
     ),
     "a static field is overwritten by the loader": (
-        [("        for name, value in state.items():",
-          '        state["stride"] = 3\n        for name, value in state.items():')],
+        [
+            (
+                "        for name, value in state.items():",
+                '        state["stride"] = 3\n        for name, value in state.items():',
+            )
+        ],
         ["*~ stride   was 2 on both sides; the loader made it 3", "  state    ok", "  forward *"],
     ),
     "an array at random is new and the loader leaves it": (
-        [(NEW_FIELD, NEW_FIELD + "        self.mask = np.random.default_rng().normal(size=4)\n"),
-         ('        if "bias" in state:', '        state.setdefault("mask", self.mask)\n'
-          '        if "bias" in state:')],
-        ["*note: mask added",
-         "*mask: the golden lacks it and two fresh layers differ in it: the checkpoint does not *",
-         "  forward  ok"],
+        [
+            (NEW_FIELD, NEW_FIELD + "        self.mask = np.random.default_rng().normal(size=4)\n"),
+            (
+                '        if "bias" in state:',
+                '        state.setdefault("mask", self.mask)\n        if "bias" in state:',
+            ),
+        ],
+        [
+            "*note: mask added",
+            "*mask: the golden lacks it and two fresh layers differ in it: the checkpoint does not *",
+            "  forward  ok",
+        ],
     ),
     "the padding is off by one side": (
         [("(left, right)))", "(right, left)))")],
-        ["  fields   ok", "  state    ok", "  forward *elements differ; worst at [[]*error budgets*"],
+        [
+            "  fields   ok",
+            "  state    ok",
+            "  forward *elements differ; worst at [[]*error budgets*",
+        ],
     ),
     "the forward pass changes by much": (
         [("self.gain[:, None] * y", "self.gain[:, None] * y * y")],
-        ["  state    ok", "  forward *16 of 20 elements differ; *",
-         "  Whoever saved block with mylayers 1.2.0 can load it, but it computes something *"],
+        [
+            "  state    ok",
+            "  forward *16 of 20 elements differ; *",
+            "  Whoever saved block with mylayers 1.2.0 can load it, but it computes something *",
+        ],
     ),
     "NaN appears": (
         [("* (self.key @ x)", "* (self.key @ x)\n        y[1, 2] = np.nan")],
@@ -234,22 +309,36 @@ BREAKS = {
         ["  forward *the shape is (4, 4, 5), the golden has (4, 5)"],
     ),
     "the output has another structure": (
-        [("return self.gain[:, None] * y + self.shift[:, None]",
-          "return self.gain[:, None] * y, self.shift")],
+        [
+            (
+                "return self.gain[:, None] * y + self.shift[:, None]",
+                "return self.gain[:, None] * y, self.shift",
+            )
+        ],
         ["  forward *restructured: expected an array float32[[]4, 5], got a tuple of (0, 1)"],
     ),
     "the forward pass raises": (
         [("left, right = self.pad", "left, right = self.padding")],
-        ["  state    ok", "  forward *raised AttributeError: 'Block' object has no attribute "
-         "'padding' (*__init__.py:*)",
-         "  Whoever saved block with mylayers 1.2.0 can load it, but not run it any more."],
+        [
+            "  state    ok",
+            "  forward *raised AttributeError: 'Block' object has no attribute "
+            "'padding' (*__init__.py:*)",
+            "  Whoever saved block with mylayers 1.2.0 can load it, but not run it any more.",
+        ],
     ),
     "a static field is lost but the outputs are right": (
-        [(NEW_FIELD, ""), ("left, right = self.pad", "left, right = 1, 0"),
-         ("        if set(state)", '        state.pop("pad", None)\n        if set(state)')],
-        ["mylayers * | NEEDS ACKNOWLEDGEMENT",
-         "*- pad   removed; the golden has (1, 0) (lost: nothing of it is in the loaded layer) "
-         "[[]ack[]]", "  forward  ok", "*[[][[]acknowledge]] recipe = \"block\"*"],
+        [
+            (NEW_FIELD, ""),
+            ("left, right = self.pad", "left, right = 1, 0"),
+            ("        if set(state)", '        state.pop("pad", None)\n        if set(state)'),
+        ],
+        [
+            "mylayers * | NEEDS ACKNOWLEDGEMENT",
+            "*- pad   removed; the golden has (1, 0) (lost: nothing of it is in the loaded layer) "
+            "[[]ack[]]",
+            "  forward  ok",
+            '*[[][[]acknowledge]] recipe = "block"*',
+        ],
     ),
 }
 
@@ -266,7 +355,7 @@ def test_a_break_is_caught_by_its_stage_in_words(released, what):
 
 def test_a_field_that_the_loader_never_set_is_blamed_when_the_forward_pass_raises(library):
     library.recipes(RECIPE)
-    plain = "\n".join(GOOD.split("    def state_dict")[0].splitlines()) + "\n"
+    plain = "\n".join(GOOD.partition("    def state_dict")[0].splitlines()) + "\n"
     library.install("1.0.0", plain)
     library.record()
     library.install(
@@ -290,7 +379,7 @@ def test_a_field_that_the_loader_never_set_is_blamed_when_the_forward_pass_raise
 
 def test_a_new_field_with_a_default_of_its_class_passes_though_old_objects_lack_it(library):
     library.recipes(RECIPE)
-    plain = GOOD.split("    def state_dict")[0]
+    plain = GOOD.partition("    def state_dict")[0]
     library.install("1.0.0", plain)
     library.record()
     library.install(
@@ -323,8 +412,10 @@ def test_a_hair_fails_where_the_configuration_says_so(released):
 def test_a_seed_that_the_layer_fixes_itself_is_no_break(released):
     source = changed(
         (NEW_FIELD, NEW_FIELD + "        self.mask = np.random.default_rng(1).normal(size=4)\n"),
-        ('        if "bias" in state:', '        state.setdefault("mask", self.mask)\n'
-         '        if "bias" in state:'),
+        (
+            '        if "bias" in state:',
+            '        state.setdefault("mask", self.mask)\n        if "bias" in state:',
+        ),
     )
     run(released, source).assert_outcomes(passed=3)
 
@@ -358,10 +449,13 @@ def test_arrays_that_are_tied_now_lose_one_of_the_two(library):
     library.record()
     tied = changed(
         (KEY, TIED["one array"]),
-        (STORE, "            own = getattr(self, name)\n"
-                "            if isinstance(own, np.ndarray):\n"
-                "                own[...] = value\n"
-                "            else:\n    " + STORE),
+        (
+            STORE,
+            "            own = getattr(self, name)\n"
+            "            if isinstance(own, np.ndarray):\n"
+            "                own[...] = value\n"
+            "            else:\n    " + STORE,
+        ),
     )
     library.install("1.1.0", tied)
     result = library.run("-k", "block")

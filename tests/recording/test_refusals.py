@@ -6,7 +6,6 @@ import json
 import shutil
 
 import pytest
-
 from layerlib import DENSE
 
 
@@ -74,7 +73,9 @@ def test_a_library_that_says_another_version_than_its_distribution(library):
     package.write_text(package.read_text().replace("1.0.0", "2.0.0"))
     result = library.run("--ckpt-record")
     assert_refused(
-        result, library, "ERROR: mylayers says that it is 2.0.0, but the installed mylayers is 1.0.0*"
+        result,
+        library,
+        "ERROR: mylayers says that it is 2.0.0, but the installed mylayers is 1.0.0*",
     )
 
 

@@ -162,7 +162,9 @@ class Net:
 def styled(library, request):
     """A library of the style, its 1.0.0 recorded."""
     if request.param.startswith("state and load"):
-        library.configure('library = "mylayers"\nstate = "mylayers:save"\nload = "mylayers:restore"')
+        library.configure(
+            'library = "mylayers"\nstate = "mylayers:save"\nload = "mylayers:restore"'
+        )
     library.recipes(RECIPE)
     library.install("1.0.0", HEAD + STYLES[request.param])
     library.record()
