@@ -99,8 +99,8 @@ def commit(
     """Add goldens, by recipe, to the release of a version, and return it as it is then.
 
     ``provenance`` becomes the release's if this is its first recording; else what differs from
-    that becomes the added goldens'. ``refused`` is added to what could not be recorded and why; a recipe that is
-    recorded now is taken out of it.
+    that becomes the added goldens'. ``refused`` is added to what could not be recorded and why; a
+    recipe that is recorded now is taken out of it.
 
     Raises StoreError, with nothing changed, if a golden exists already, if file names collide,
     if the release has problems, or while another recording is at work in it.
