@@ -1,0 +1,1 @@
+"""What the plugin does at each of pytest's hooks, by the part of a run."""

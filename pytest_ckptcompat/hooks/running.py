@@ -1,0 +1,142 @@
+"""What an item does: call the recipe, check what it returns, and keep the result."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ckptcompat import recipe, session
+from pytest_ckptcompat.hooks.collecting import Integrity, choice_of
+from pytest_ckptcompat.hooks.shared import (
+    LOCKED,
+    MARK,
+    PROBLEM,
+    RECIPE,
+    RESULT,
+    USER_ERRORS,
+    recording_of,
+    run_of,
+)
+from pytest_ckptcompat.report.result import Result
+from pytest_ckptcompat.snapshots import hooks as snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call the recipe and check what it returns, in place of a plain call."""
+    choice = choice_of(pyfuncitem)
+    if choice is None:
+        return None
+    problem = pyfuncitem.stash.get(PROBLEM, None)
+    try:
+        if choice.mode == session.LOCK:
+            pyfuncitem.stash[LOCKED] = True
+            known = problem or pyfuncitem.stash[RECIPE]
+            snapshots.check_fields(pyfuncitem, known, partial(_layer, pyfuncitem))
+            return True
+        if problem is not None:
+            pytest.fail(problem, pytrace=False)
+        wanted = pyfuncitem.stash[RECIPE]
+        result, said = _outcome(pyfuncitem, wanted, choice)
+    except Exception as error:
+        __tracebackhide__ = True
+        error.__traceback__ = _outside(error.__traceback__)
+        raise
+    pyfuncitem.stash[RESULT] = result
+    if said is not None:
+        pytest.fail(said, pytrace=False)
+    if result.status == "waived":
+        reasons = [
+            e.reason
+            for e in run_of(pyfuncitem.config).session.shelf(wanted.library).ledger
+            if e.id in result.entries and e.section == "waive"
+        ]
+        pytest.xfail(f"waived in the ledger: {'; '.join(reasons)}")
+    return True
+
+
+def _outside(raised: TracebackType | None) -> TracebackType | None:
+    """A traceback from where it last leaves this package; the whole one if it ends in it."""
+    package = str(Path(__file__).parents[1])
+    left, step = raised, raised
+    while step is not None:
+        if step.tb_frame.f_code.co_filename.startswith(package):
+            left = step.tb_next
+        step = step.tb_next
+    return left or raised
+
+
+def _outcome(
+    item: pytest.Function, wanted: recipe.Recipe, choice: session.Choice
+) -> tuple[Result, str | None]:
+    from pytest_ckptcompat import run  # noqa: PLC0415  NumPy and HDF5 come with it
+
+    shelf = run_of(item.config).session.shelf(wanted.library)
+    build = partial(_layer, item, wanted)
+    try:
+        clash = shelf.clash(wanted.name)
+        if clash is not None:
+            raise recipe.RecipeError(clash)
+        if choice.mode == "golden":
+            return run.run_golden(shelf, wanted, choice, build)
+        if choice.mode == "record":
+            return run.run_record(recording_of(item), wanted, build)
+        if choice.mode == "import":
+            importer: Any = item.config.pluginmanager.get_plugin(session.IMPORTER)
+            return importer.adopt(wanted, build)  # type: ignore[no-any-return]
+        return run.run_new(shelf, wanted, build)
+    except (*USER_ERRORS, *run.ERRORS) as error:
+        about = (wanted.library.name, wanted.name, "", "failed", choice.version, choice.route)
+        return Result(*about), str(error)
+
+
+def _layer(item: pytest.Function, wanted: recipe.Recipe) -> Any:
+    """What the recipe returns. Raises RecipeError where that is no layer."""
+    if inspect.iscoroutinefunction(item.obj) or inspect.isasyncgenfunction(item.obj):
+        raise recipe.RecipeError(
+            f"{wanted.name} is an async function, whose layer cannot be waited for here: make it "
+            f"a plain function that returns the layer"
+        )
+    arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001
+    layer = item.obj(**arguments)
+    if layer is None or inspect.iscoroutine(layer) or inspect.isgenerator(layer):
+        raise recipe.RecipeError(
+            f"{wanted.name} returned {'nothing' if layer is None else type(layer).__name__}: a "
+            f"recipe returns the layer that it builds"
+        )
+    return layer
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A recipe never passes unchecked, whoever else runs the test."""
+    __tracebackhide__ = True
+    yield
+    marked = item.get_closest_marker(MARK) is not None and not isinstance(item, Integrity)
+    if marked and RESULT not in item.stash and LOCKED not in item.stash:
+        pytest.fail(
+            f"{item.name} is marked ckptcompat, but nothing was checked: a recipe is a plain test "
+            f"function, or a method of a plain class, that pytest itself calls (not a "
+            f"unittest.TestCase method, not one that another plugin runs)",
+            pytrace=False,
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and RESULT in item.stash:
+        # An attribute of plain text travels from a worker to the controller.
+        report.ckptcompat = json.dumps(item.stash[RESULT].to_json())  # type: ignore[attr-defined]
+    return report
