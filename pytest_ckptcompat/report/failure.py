@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -103,16 +104,10 @@ def _advice(failure: Failure) -> list[str]:
         sentence, code = handler
         lines += [f"  To handle it, {sentence} (paste into the loader's migrations):", ""]
         lines += [*(f"      {line}" for line in code), ""]
-    section = "waive" if any(f.verdict is Verdict.FAIL for f in failing) else "acknowledge"
-    meant = "If the break is meant" if section == "waive" else "If the loss is meant"
-    lines += textwrap.wrap(
-        f"{meant}, write into golden/{result.library}/ledger.toml: [[{section}]] "
-        f'recipe = "{result.recipe}", versions = "{result.version}", reason = "..."',
-        WIDTH,
-        initial_indent="  ",
-        subsequent_indent="  ",
-        break_on_hyphens=False,
-    )
+    breaks = any(f.verdict is Verdict.FAIL for f in failing)
+    command = f"ckptcompat ack {shlex.quote(result.recipe)}{' --waive' if breaks else ''}"
+    meant = "break" if breaks else "loss"
+    lines.append(f"  If the {meant} is meant, record it with a reason: {command}")
     return lines
 
 

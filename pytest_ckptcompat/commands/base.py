@@ -9,15 +9,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat.commands import CommandError
-from pytest_ckptcompat.digests import restore
 from pytest_ckptcompat.manifest import FIELDS, MANIFEST, StoreError, load_json, parsed
 from pytest_ckptcompat.recording import git
+from pytest_ckptcompat.versions import is_unreleased
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 #: What a manifest says of the release as a whole, and what its goldens' entries build upon.
 _HEAD = ("format", "library", "version", "provenance")
+_INDEXES = (MANIFEST, FIELDS)
 
 
 def problems(golden: Path, base: str, library: str | None) -> list[str]:
@@ -27,13 +28,13 @@ def problems(golden: Path, base: str, library: str | None) -> list[str]:
     branch has left it behind, from where they parted. Raises CommandError.
     """
     try:
-        return list(_Since.of(golden, base, library).problems())
+        return list(_Comparison.of(golden, base, library).problems())
     except git.GitError as error:
         raise CommandError(f"--base {base}: {error}") from error
 
 
 @dataclass(frozen=True)
-class _Since:
+class _Comparison:
     """``top`` is the folder of the repository, ``golden`` that of the goldens within it."""
 
     top: Path
@@ -43,7 +44,7 @@ class _Since:
     library: str | None
 
     @classmethod
-    def of(cls, golden: Path, base: str, library: str | None) -> _Since:
+    def of(cls, golden: Path, base: str, library: str | None) -> _Comparison:
         """Raises CommandError, GitError."""
         existing = next(p for p in (golden, *golden.parents) if p.is_dir())
         top = Path(git.ask(existing, "rev-parse", "--show-toplevel").rstrip("\n"))
@@ -92,57 +93,64 @@ class _Since:
             return
         here = self.top / self.golden / folder
         if changed.get(MANIFEST) == "D" and not here.exists():
-            yield f"{self._shown(folder)} was deleted since {self.base}, with {self._remedy(here)}"
+            yield f"{self._relative(here)} was deleted since {self.base}: {self._remedy(here)}"
             return
         owners = _owners(goldens)
         for name, status in changed.items():
-            path = self._shown(folder / name)
-            did = "deleted" if status == "D" else "changed"
             if status != "D" and name == MANIFEST:
                 yield from self._manifest(before, here, bound)
             elif status != "D" and name == FIELDS:
                 yield from self._fields(self._json(folder / FIELDS), here, bound)
-            elif name in (MANIFEST, FIELDS) or not before or owners.get(name) in bound:
-                yield f"{path} was {did} since {self.base}: {self._remedy(here / name)}"
+            elif status == "D" and (name in _INDEXES or not before or owners.get(name) in bound):
+                yield f"{self._relative(here / name)} was deleted since {self.base}: " + (
+                    self._remedy(here / name)
+                )
+            elif not before or owners.get(name) in bound:
+                yield self._changed_in(here / name)
 
     def _manifest(self, before: Mapping[str, Any], here: Path, bound: set[str]) -> Iterator[str]:
+        """What a manifest that gained entries, as it may, has no longer as it was."""
+        path = here / MANIFEST
         try:
-            now = load_json(here / MANIFEST)
+            now = load_json(path)
         except StoreError as error:
             yield str(error)
             return
-        goldens = _part(now, "goldens")
         for part in _HEAD:
             if before and now.get(part) != before.get(part):
-                yield self._altered(here / MANIFEST, f"its {part}", "changed")
+                yield f"{part} in {self._changed_in(path)}"
         for recipe in sorted(bound):
-            if recipe not in goldens:
-                yield self._altered(here / MANIFEST, f"the entry of {recipe}", "taken out")
-            elif goldens[recipe] != before["goldens"][recipe]:
-                yield self._altered(here / MANIFEST, f"the entry of {recipe}", "changed")
+            entry = _part(now, "goldens").get(recipe)
+            if entry is None:
+                yield f"{recipe} was taken out of {self._since(path)}"
+            elif entry != before["goldens"][recipe]:
+                yield f"the entry of {recipe} in {self._changed_in(path)}"
 
     def _fields(self, before: Mapping[str, Any], here: Path, bound: set[str]) -> Iterator[str]:
+        path = here / FIELDS
         try:
-            now = _part(load_json(here / FIELDS), "recipes")
+            now = _part(load_json(path), "recipes")
         except StoreError as error:
             yield str(error)
             return
         for recipe, lines in _part(before, "recipes").items():
             if recipe in bound and now.get(recipe) != lines:
-                yield self._altered(here / FIELDS, f"the fields of {recipe}", "changed")
+                yield f"the part on {recipe} in {self._changed_in(path)}"
 
-    def _altered(self, path: Path, what: str, how: str) -> str:
-        shown = path.relative_to(self.top)
-        return f"{what} in {shown} was {how} since {self.base}: {self._remedy(path)}".replace(
-            "the fields of", "what is said of the fields of"
-        )
+    def _changed_in(self, path: Path) -> str:
+        return f"{self._relative(path)} was changed since {self.base}: {self._remedy(path)}"
+
+    def _since(self, path: Path) -> str:
+        return f"{self._relative(path)} since {self.base}: {self._remedy(path)}"
 
     def _remedy(self, path: Path) -> str:
-        what = "a released golden never changes"
-        return f"{what}; git checkout {self.revision[:12]} -- {path.relative_to(self.top)}"
+        return (
+            f"what a release recorded never changes, so restore it (git checkout "
+            f"{self.revision[:12]} -- {self._relative(path)})"
+        )
 
-    def _shown(self, path: PurePosixPath) -> PurePosixPath:
-        return self.golden / path
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.top).as_posix()
 
     def _json(self, path: PurePosixPath) -> dict[str, Any]:
         """An index as it was; empty where there was none, or none that can be read."""
@@ -152,3 +160,47 @@ class _Since:
             if isinstance(data, dict):
                 return data
         return {}
+
+
+def _part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = data.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _owners(goldens: Mapping[str, Any]) -> dict[str, str]:
+    """The recipe by each file that a manifest names."""
+    owners = {}
+    for recipe, entry in goldens.items():
+        if isinstance(entry, dict):
+            stored = [entry, *_part(entry, "artifacts").values()]
+            owners.update({one["file"]: recipe for one in stored if "file" in one})
+    return owners
+
+
+def _is_released(manifest: Mapping[str, Any], entry: Any) -> bool:
+    """Whether a golden is of a release, not of a development build that was recorded anyway."""
+    version = parsed(str(manifest.get("version")))
+    own = _part(entry, "provenance") if isinstance(entry, dict) else {}
+    about = {**_part(manifest, "provenance"), **own}
+    return not about.get("unreleased") and (version is None or not is_unreleased(version))
+
+
+def _revision(top: Path, base: str) -> str:
+    """The commit to compare with. Raises CommandError, GitError."""
+    try:
+        # A name that begins with - would be an option; as a path of refs, it is just unknown.
+        name = f"refs/{base}" if base.startswith("-") else base
+        commit = git.ask(top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    except git.GitError:
+        if git.is_shallow(top):
+            raise CommandError(
+                f"--base {base}: {top} is a shallow clone, which lacks that revision: git fetch "
+                f"--unshallow (fetch-depth: 0 for actions/checkout), or git fetch origin {base}"
+            ) from None
+        raise CommandError(
+            f"--base {base}: git knows no such revision in {top}: mend the name, or fetch it "
+            f"(git fetch origin)"
+        ) from None
+    with contextlib.suppress(git.GitError):  # a shallow clone may not know where they parted
+        return git.ask(top, "merge-base", commit, "HEAD").strip()
+    return commit
