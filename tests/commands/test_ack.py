@@ -274,7 +274,7 @@ def test_specifiers_select_what_fails_and_nothing_else(fails):
         ({"0.9", "1.1"}, ["<=0.9", "==1.1"]),
         (set(), []),
     ],
-    ids=str,
+    ids=["the first", "all", "one", "a span", "two apart", "none"],
 )
 def test_neighbouring_versions_share_a_specifier(some, wanted):
     assert entries.specifiers(some, {"0.9", "1.0", "1.1", "1.2"}) == wanted
