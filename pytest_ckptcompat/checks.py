@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: How many paths a finding about many arrays names.
 NAMED_PATHS = 4
+#: The kind of finding about an array of which it cannot be known whether a golden determines it.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -288,7 +290,7 @@ def _determined(run: _Run, loaded: Tree) -> None:
                 "if the recipe fixes its own random key, whether the checkpoint determines the "
                 "layer cannot be known"
             )
-            run.find("state", "unknown", format_path(path), Fate.HANDLED, text)
+            run.find("state", UNKNOWN, format_path(path), Fate.HANDLED, text)
 
 
 def _varied(array: np.ndarray[Any, Any]) -> bool:

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, resolve
-from pytest_ckptcompat.checks import check
+from pytest_ckptcompat.checks import UNKNOWN, check
 from pytest_ckptcompat.drift import Kind
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make
@@ -61,6 +61,7 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         findings=settled.findings,
         used=outcome.used,
         entries=settled.used,
+        notes=tuple(f"{f.path}: {f.text}" for f in settled.findings if f.kind == UNKNOWN),
     )
     if settled.idle_waivers:
         idle = settled.idle_waivers[0]

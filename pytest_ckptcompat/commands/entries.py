@@ -132,14 +132,15 @@ def specifiers(some: set[str], known: set[str]) -> list[str]:
 
 
 def _specifier(run: Sequence[str], ordered: Sequence[str]) -> list[str]:
+    # Local versions (1.0+cpu) count as their public one, and stand in no ordered comparison.
+    exactly = [f"==={version}" for version in run]
+    if any(Version(version).local is not None for version in run):
+        return exactly
     if run[0] == ordered[0]:
         text = f"<={run[-1]}"
     else:
         text = f"=={run[0]}" if len(run) == 1 else f">={run[0]},<={run[-1]}"
-    if _selected(text, ordered) == list(run):
-        return [text]
-    # Local versions (1.0+cpu) count as their public one.
-    return [f"==={version}" for version in run]
+    return [text] if _selected(text, ordered) == list(run) else exactly
 
 
 def _selected(text: str, ordered: Sequence[str]) -> list[str]:

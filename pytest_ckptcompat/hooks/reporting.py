@@ -61,14 +61,16 @@ class Reporting:
                 self._wrong += audit.unused(shelf, Version(facts["current"]), mine)
 
     def _commit(self) -> None:
+        from pytest_ckptcompat.golden import GoldenError  # noqa: PLC0415  h5py comes with it
+
         for recording in run_of(self._config).recordings.values():
             try:
                 count = recording.commit()
-            except StoreError as error:
+            except (StoreError, GoldenError) as error:
                 self._wrong.append(str(error))
             else:
                 folder = recording.shelf.store.folder / str(recording.shelf.current)
-                counted = f"{count} golden{'' if count == 1 else 's'}"
+                counted = f"{count} golden{'' if count == 1 else 's'}" if count else "nothing new"
                 self._recorded.append(f"{counted} recorded in {folder}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -337,7 +337,7 @@ BREAKS = {
             "*- pad   removed; the golden has (1, 0) (lost: nothing of it is in the loaded layer) "
             "[[]ack[]]",
             "  forward  ok",
-            '*[[][[]acknowledge]] recipe = "block"*',
+            "  If the loss is meant, record it with a reason: ckptcompat ack block",
         ],
     ),
 }
