@@ -242,7 +242,7 @@ class _Worst:
         share = float(shares.max())
         if share > 0 and share >= self.share:
             equal = np.flatnonzero(shares == share)
-            at = int(equal[apart[equal].argmax()])
+            at = int(equal[np.argmax(apart[equal])])
             if (share, float(apart[at])) > (self.share, self.apart):
                 self.share, self.apart, self.at = share, float(apart[at]), start + at
         return int(np.count_nonzero(past))
@@ -257,7 +257,7 @@ class _Mismatch:
 
     def add(self, start: int, where: AnyArray) -> None:
         if where.any():
-            self.first = self.first if self.count else start + int(where.argmax())
+            self.first = self.first if self.count else start + int(np.argmax(where))
             self.count += int(np.count_nonzero(where))
 
 

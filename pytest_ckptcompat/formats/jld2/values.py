@@ -170,7 +170,7 @@ class Values:
         dtype = self._dtype(datatype, committed)
         if dtype is not None:
             flat = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
-            if dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
+            if dtype.kind == "b" and bool(np.any(np.frombuffer(data, np.uint8) > 1)):
                 raise damaged("an array of Bool holds something else", start)
             return flat.reshape(axes).T
         count, size = math.prod(axes), datatype.size
