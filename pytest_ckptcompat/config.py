@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import difflib
-import tomllib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ class ConfigError(Exception):
 
 
 VERDICTS = ("note", "ack", "fail")
+SOURCES = ("git", "index")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Library:
     verdicts: Mapping[str, str] = field(default_factory=dict)
     k: float = 8.0
     fail_on_new: bool = False
+    fail_on_missing: bool = False
+    releases: str = "git"
+    tags: str = ""
+    grace: str = "14 days"
+    since: str = ""
     lock: bool = False
 
     @property
@@ -129,6 +136,11 @@ _KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "verdicts": ("verdicts", dict),
     "k": ("k", (int, float)),
     "fail-on-new": ("fail_on_new", bool),
+    "fail-on-missing": ("fail_on_missing", bool),
+    "releases": ("releases", str),
+    "tags": ("tags", str),
+    "grace": ("grace", str),
+    "since": ("since", str),
     "lock": ("lock", bool),
 }
 _TOP = ("library", "golden", "libraries")
@@ -140,6 +152,8 @@ OVERRIDES = ("adapter", "state", "load", "forward", "inference", "k")
 
 def read(root: Path) -> Config:
     """The configuration of the project at ``root``. Raises ConfigError."""
+    import tomllib  # noqa: PLC0415  the recorder takes this file where there is none
+
     file = root / "pyproject.toml"
     table: Any = {}
     if file.is_file():
@@ -190,9 +204,32 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
             for route, own in values["routes"].items()
         }
     library = Library(name, **values)
+    _check_releases(library, where)
     for key in CALLABLES:
         check_callable_name(getattr(library, key), f"{key} in {where}")
     return library
+
+
+def _check_releases(library: Library, where: str) -> None:
+    if library.releases not in SOURCES:
+        known = " or ".join(repr(source) for source in SOURCES)
+        raise ConfigError(f"releases in {where} is {library.releases!r}: it is {known}")
+    if library.tags and library.tags.count("{version}") != 1:
+        raise ConfigError(f'tags in {where} is {library.tags!r}: write "name-{{version}}"')
+    if library.since and not re.match("[0-9]", library.since):
+        raise ConfigError(f"since in {where} is {library.since!r}: write a version such as 1.0")
+    try:
+        duration(library.grace)
+    except ValueError as error:
+        raise ConfigError(f"grace in {where} is {library.grace!r}: {error}") from error
+
+
+def duration(text: str) -> dt.timedelta:
+    """A number of hours, days or weeks. Raises ValueError."""
+    match = re.fullmatch(r"\s*([0-9]{1,5})\s*(hour|day|week)s?\s*", text)
+    if match is None:
+        raise ValueError('write "14 days", "12 hours" or "2 weeks"')
+    return dt.timedelta(**{match[2] + "s": int(match[1])})
 
 
 def is_folder_name(name: str) -> bool:

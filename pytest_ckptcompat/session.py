@@ -60,6 +60,7 @@ class Shelf:
     owners: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     modules: set[str] = field(default_factory=set)
     left_out: set[tuple[str, str]] = field(default_factory=set)
+    since: dict[str, Version | None] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:
@@ -149,6 +150,7 @@ class Shelf:
 
     def wants(self, recipe: str, since: Version | None, choice: Choice) -> bool:
         """Whether a recipe has an item for that choice; counts what is left out as newer."""
+        self.since[recipe] = since
         goldens = self._by_recipe.get(recipe, {})
         if choice.mode == "golden":
             return choice.version in goldens and choice.route in goldens[choice.version][1].routes

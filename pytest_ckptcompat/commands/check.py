@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         if options.base is not None
         else []
     )
-    observer, refused = _collected(settings)
+    observer, refused = collected(settings)
     names = chosen(libraries(settings, observer.shelves), options.library, settings)
     shelves = [shelf(settings, observer, name) for name in names]
     found += refused
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     return WRONG if found else OK
 
 
-def _collected(settings: config.Config) -> tuple[Observer, list[str]]:
+def collected(settings: config.Config) -> tuple[Observer, list[str]]:
     """All recipes, and what kept pytest from collecting some."""
     from pytest_ckptcompat.commands import runs  # noqa: PLC0415  pytest comes with it
 

@@ -132,15 +132,15 @@ def specifiers(some: set[str], known: set[str]) -> list[str]:
 
 
 def _specifier(run: Sequence[str], ordered: Sequence[str]) -> list[str]:
-    # Local versions (1.0+cpu) count as their public one, and stand in no ordered comparison.
-    exactly = [f"==={version}" for version in run]
-    if any(Version(version).local is not None for version in run):
-        return exactly
+    first, last = Version(run[0]), Version(run[-1])
     if run[0] == ordered[0]:
-        text = f"<={run[-1]}"
+        text = f"<={last.public}"
     else:
-        text = f"=={run[0]}" if len(run) == 1 else f">={run[0]},<={run[-1]}"
-    return [text] if _selected(text, ordered) == list(run) else exactly
+        text = f"=={first}" if len(run) == 1 else f">={first.public},<={last.public}"
+    if _selected(text, ordered) == list(run):
+        return [text]
+    # Local versions (1.0+cpu) compare as their public one, which here is not of this run.
+    return [f"==={Version(version)}" for version in run]
 
 
 def _selected(text: str, ordered: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from pytest_ckptcompat.hooks.shared import (
     recording_of,
     run_of,
 )
+from pytest_ckptcompat.recording import releases
 from pytest_ckptcompat.snapshots import hooks as snapshots
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ class Integrity(pytest.Item):
         return f"ckptcompat_integrity_{shelf.library.name}"
 
     def runtest(self) -> None:
-        found = audit.problems(self.shelf)
+        root = run_of(self.config).session.config.root
+        found = [*audit.problems(self.shelf), *releases.problems(self.shelf, root)]
         if found:
             count = f"{len(found)} problem{'s' if len(found) > 1 else ''}"
             listed = "\n".join(f"- {problem}" for problem in found)
