@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,13 @@ from pytest_ckptcompat import numeric
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, Kind, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, form
-from pytest_ckptcompat.jitter import is_inexact
+from pytest_ckptcompat.layers import (
+    numbers_as_arrays,
+    outputs_of,
+    restored,
+    same_outputs,
+    words,
+)
 from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
 from pytest_ckptcompat.state import (
     Array,
@@ -26,6 +30,7 @@ from pytest_ckptcompat.state import (
 )
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_ckptcompat.adapters import Adapter
@@ -117,36 +122,6 @@ def _with_outputs_in_mind(run: _Run) -> tuple[Finding, ...]:
         else f
         for f in findings
     )
-
-
-def restored(
-    adapter: Adapter, route: str, layer: Any, state: Tree, artifact: pathlib.Path | None
-) -> Any:
-    """The layer with a state restored through a route, in inference mode.
-
-    Raises whatever the library's loader raises.
-    """
-    if artifact is not None and adapter.suffix(route) is not None:
-        return adapter.prepare(adapter.restore(layer, route, artifact))
-    return adapter.prepare(adapter.load(layer, state.plain(), route))
-
-
-def words(error: BaseException) -> str:
-    """An exception in its own words, on one line, with the place of the user's that raised it."""
-    said = " ".join(str(error).split())
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = frames and pathlib.Path(__file__).parent in pathlib.Path(frames[-1].filename).parents
-    place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames and not ours else ""
-    return f"{type(error).__name__}: {said}{place}" if said else f"{type(error).__name__}{place}"
-
-
-def _short(filename: str) -> str:
-    """A file relative to the current folder where it lies in that, else its last parts."""
-    path = pathlib.Path(filename)
-    try:
-        return str(path.relative_to(pathlib.Path.cwd()))
-    except ValueError:
-        return "/".join(path.parts[-2:])
 
 
 def _load(run: _Run, layer: Any) -> Any:
@@ -306,28 +281,6 @@ def forward(adapter: Adapter, golden: Golden, recipe: Recipe, layer: Any) -> Tre
     return outputs_of(adapter, layer, golden.inputs, recipe)
 
 
-def outputs_of(adapter: Adapter, layer: Any, inputs: Tree, recipe: Recipe) -> Tree:
-    """The outputs of a layer; floating and complex numbers are arrays without dimensions.
-
-    As static values, they would have to be equal on every machine.
-    """
-    given = inputs.plain()
-    outputs = adapter.forward(layer, given["args"], given["kwargs"], recipe.call)
-    return Tree.of(_numbers_as_arrays(outputs))
-
-
-def _numbers_as_arrays(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers_as_arrays(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        items = [_numbers_as_arrays(item) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
-    is_number = isinstance(value, (float, complex)) or (
-        isinstance(value, np.generic) and is_inexact(value.dtype)
-    )
-    return np.asarray(value) if is_number else value
-
-
 def _forward(run: _Run, layer: Any) -> float | None:
     run.reached.append("forward")
     try:
@@ -364,19 +317,11 @@ def _repeatable(run: _Run, layer: Any, first: Tree) -> None:
         run.fail("forward", "not deterministic", "", text)
 
 
-def same_outputs(left: Tree, right: Tree) -> bool:
-    """Whether two trees of outputs are alike in structure and bits."""
-    arrays = right.arrays()
-    return not diff(left, right) and all(
-        same_bits(array, arrays[path]) for path, array in left.arrays().items()
-    )
-
-
 def compare_outputs(
     golden: Golden, got: Tree, recipe: Recipe
 ) -> Iterator[tuple[Path, str, numeric.Comparison | None]]:
     """Each output with what there is to say about it; no comparison where structures differ."""
-    wanted = Tree.of(_numbers_as_arrays(golden.outputs.plain()))
+    wanted = Tree.of(numbers_as_arrays(golden.outputs.plain()))
     want, have = wanted.leaves(), got.leaves()
     structural = [
         drift

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_ckptcompat.commands import USAGE, CommandError, ack, check, import_, missing
+from pytest_ckptcompat.commands import USAGE, CommandError, ack, backfill, check, import_, missing
 from pytest_ckptcompat.config import ConfigError
 from pytest_ckptcompat.ledger import LedgerError
 from pytest_ckptcompat.manifest import StoreError
@@ -15,7 +15,7 @@ from pytest_ckptcompat.versions import VersionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check, missing, ack, import_)
+COMMANDS = (check, missing, ack, import_, backfill)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -50,6 +50,7 @@ class Library:
     grace: str = "14 days"
     since: str = ""
     lock: bool = False
+    backfill: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -142,6 +143,7 @@ _KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "grace": ("grace", str),
     "since": ("since", str),
     "lock": ("lock", bool),
+    "backfill": ("backfill", dict),
 }
 _TOP = ("library", "golden", "libraries")
 #: The keys whose values are names of callables.
@@ -205,6 +207,7 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
         }
     library = Library(name, **values)
     _check_releases(library, where)
+    _check_backfill(library.backfill, where)
     for key in CALLABLES:
         check_callable_name(getattr(library, key), f"{key} in {where}")
     return library
@@ -222,6 +225,22 @@ def _check_releases(library: Library, where: str) -> None:
         duration(library.grace)
     except ValueError as error:
         raise ConfigError(f"grace in {where} is {library.grace!r}: {error}") from error
+
+
+def _check_backfill(table: Mapping[str, Any], where: str) -> None:
+    """``pins`` (what old releases need beside), ``files`` (that recipes need), ``timeout``."""
+    where = f"backfill in {where}"
+    check_keys(table, ("pins", "files", "timeout"), where)
+    if _typed(table.get("timeout", 1), (int, float), f"timeout of {where}") <= 0:
+        raise ConfigError(f"timeout of {where} is {table['timeout']!r}: seconds, more than none")
+    for file in _typed(table.get("files", []), list, f"files of {where}"):
+        _typed(file, str, f"files of {where}")
+    for pin in _typed(table.get("pins", []), list, f"pins of {where}"):
+        check_keys(_typed(pin, dict, f"pins of {where}"), ("versions", "requires", "python"), where)
+        for one in _typed(pin.get("requires", []), list, f"requires of {where}"):
+            _typed(one, str, f"requires of {where}")
+        for key in ("versions", "python"):
+            _typed(pin.get(key, ""), str, f"{key} of {where}")
 
 
 def duration(text: str) -> dt.timedelta:

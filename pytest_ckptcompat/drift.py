@@ -1,4 +1,7 @@
-"""Structural comparison: how the state tree of one version differs from another's."""
+"""Structural comparison: how the state tree of one version differs from another's.
+
+Written for Python 3.8, like ``state``: recording compares states in old environments too.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ MOST_NAMES = 32
 _NUMBER = re.compile(r"\d+")
 
 
-class Kind(enum.StrEnum):
+class Kind(str, enum.Enum):  # StrEnum came with Python 3.11
     """What differs at one path. One place defines each kind: ``diff`` and its helpers below."""
 
     ADDED = "added"  # the current layer has it, the golden lacks it
@@ -47,6 +50,9 @@ class Kind(enum.StrEnum):
     CHANGED = "value changed"  # a static value differs
     TIED = "tied"  # leaves that were separate arrays are one now
     UNTIED = "untied"  # leaves that were one array are separate now
+
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -77,21 +83,17 @@ class Drift:
 
     def describe(self) -> str:
         """What happened, in words, without the path."""
-        match self.kind:
-            case Kind.ADDED:
-                return f"added; a fresh layer has {describe(self.new)}"
-            case Kind.REMOVED:
-                return f"removed; the golden has {describe(self.old)}"
-            case Kind.RENAMED | Kind.MOVED:
-                return f"{self.kind} to {format_path(self.current_path)}?"
-            case Kind.TIED:
-                return f"tied: one array with {format_path(self.current_path)} now"
-            case Kind.UNTIED:
-                return f"untied: was one array with {format_path(self.current_path)}"
-            case Kind.REORDERED:
-                return f"reordered: {describe(self.old)} -> {describe(self.new)}"
-            case _:
-                return f"{self.kind}: {describe(self.old)} -> {describe(self.new)}"
+        old, new = describe(self.old), describe(self.new)
+        other = format_path(self.current_path)
+        said = {
+            Kind.ADDED: f"added; a fresh layer has {new}",
+            Kind.REMOVED: f"removed; the golden has {old}",
+            Kind.RENAMED: f"renamed to {other}?",
+            Kind.MOVED: f"moved to {other}?",
+            Kind.TIED: f"tied: one array with {other} now",
+            Kind.UNTIED: f"untied: was one array with {other}",
+        }
+        return said.get(self.kind, f"{self.kind}: {old} -> {new}")
 
 
 def describe(node: Node | None) -> str:

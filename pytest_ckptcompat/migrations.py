@@ -20,7 +20,19 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+    Union,
+)
 from urllib.parse import quote, unquote
 
 __all__ = ["MigrationError", "Migrations", "State", "fit"]
@@ -59,6 +71,16 @@ class State(Mapping[Any, Any]):
         """The current layer's fields at this path; empty where it has none."""
         _, found = _locate(self._like, self.path)
         return State(found if isinstance(found, dict) else {}, self.path)
+
+    @property
+    def surplus(self) -> Set[Key]:
+        """The fields here that the current layer lacks."""
+        return set(self._fields) - set(self.like._fields)
+
+    @property
+    def lacking(self) -> Set[Key]:
+        """The current layer's fields that are not here."""
+        return set(self.like._fields) - set(self._fields)
 
     def added(self, path: PathLike, default: Any) -> State:
         """With a copy of ``default`` at ``path``, last in its dict, if there is no such field."""
@@ -163,7 +185,8 @@ class _Step:
         # () is how some libraries save a layer without fields, until it gets some.
         if not isinstance(node, dict) and not (_is_empty(node) and place.like):
             return node
-        return self._run(place)._fields
+        result = self._run(place)
+        return node if result is place else result._fields
 
     def _run(self, place: State) -> State:
         try:
@@ -269,21 +292,30 @@ class Migrations:
         Raises MigrationError if the version is unknown, older than ``base`` or newer than
         ``current``, if a step fails, and if the result does not fit.
         """
+        result = self.apply(state, like, version=version)
+        if like is None:
+            return result
+        try:
+            return fit(result, like, missing=missing)
+        except MigrationError as error:
+            saved = self._saved_by(state, version)
+            raise MigrationError(f"saved by {saved}, loaded by {self.current}: {error}") from None
+
+    def apply(self, state: Any, like: Any, *, version: Optional[str] = None) -> Any:
+        """What the steps make of a state, whether or not it has the fields of ``like`` then.
+
+        For a library whose own loader judges that. All else is as in ``migrate``.
+        """
         saved = self._saved_by(state, version)
+        if isinstance(like, dict) and self.key in like:
+            raise MigrationError(f"the layer has a field {self.key!r}: choose another key=")
         result = _fresh(state)
         if isinstance(result, dict):
             result.pop(self.key, None)
         for step in self._steps:
             if _order(step.version) > _order(saved):
                 result = step.applied(result, (), like)
-        if like is None:
-            return result
-        if isinstance(like, dict) and self.key in like:
-            raise MigrationError(f"the layer has a field {self.key!r}: choose another key=")
-        try:
-            return fit(result, like, missing=missing)
-        except MigrationError as error:
-            raise MigrationError(f"saved by {saved}, loaded by {self.current}: {error}") from None
+        return result
 
     def _saved_by(self, state: Any, version: Optional[str]) -> str:
         saved = self.version_of(state)

@@ -76,7 +76,9 @@ def base_name(function: str, classes: Sequence[str], arguments: Mapping[str, Any
         if not isinstance(name, str) or not name:
             raise RecipeError(f"{function}: name={name!r} is not a text: name a golden")
         return name
-    return ".".join((*classes, function.removeprefix("test_")))
+    return ".".join(
+        (*classes, function[len("test_") :] if function.startswith("test_") else function)
+    )
 
 
 def full_name(base: str, user_id: str) -> str:
@@ -182,7 +184,7 @@ class Parameters:
 
     @classmethod
     def of_mark(cls, mark: Any) -> Parameters:
-        given = dict(zip(("argnames", "argvalues", "indirect", "ids"), mark.args, strict=False))
+        given = dict(zip(("argnames", "argvalues", "indirect", "ids"), mark.args))
         given.update(mark.kwargs)
         names = given.get("argnames", "")
         names = names.split(",") if isinstance(names, str) else names

@@ -600,6 +600,22 @@ def test_layers_with_equal_fields_are_told_apart_by_the_current_layer():
     assert same(result, like)
 
 
+def test_a_step_sees_what_the_layer_lacks_and_what_it_lacks_itself():
+    view = State({"n": {"a": 1, "b/c": 2, 3: 4}}, like={"n": {"a": 0, "d": 0}})["n"]
+    assert (view.surplus, view.lacking) == ({"b/c", 3}, {"d"})
+    assert (State({"a": 1}).surplus, State({"a": 1}).lacking) == ({"a"}, set())
+
+
+def test_a_rename_leaves_a_layer_alone_that_has_both_names():
+    made = registry(
+        lambda s: s.renamed("W", "weight"),
+        where=lambda s: "W" in s.surplus and "weight" in s.lacking,
+    )
+    other = {"W": 2, "weight": 3}
+    like = [{"weight": 0}, {"W": 0, "weight": 0}]
+    assert made.migrate([{"W": 1}, other], like) == [{"weight": 1}, other]
+
+
 def test_inner_places_are_migrated_before_outer_ones():
     seen = []
     run(lambda s: seen.append(s.path) or s, {"a": {"b": {}}}, where=lambda s: True)
@@ -619,6 +635,12 @@ def test_a_layer_that_was_saved_as_an_empty_tuple_can_be_given_fields():
 def test_an_empty_tuple_stays_one_where_the_layer_has_no_fields():
     result = run(lambda s: s.added("k", 1), [()], [()], where=lambda s: True)
     assert result == [()]
+
+
+@pytest.mark.parametrize("where", [{"k", "pad"}, lambda s: "pad" in s.like])
+def test_an_empty_tuple_stays_one_where_the_step_is_not_for_it(where):
+    made = registry(lambda s: s.added("k", 1), where=where)
+    assert made.apply([()], [{"k": 2}]) == [()]
 
 
 def test_one_name_in_place_of_a_collection_is_refused():
@@ -720,6 +742,22 @@ def test_an_unknown_way_with_missing_fields_is_refused():
 
 def test_without_a_layer_the_fields_are_the_loaders_business():
     assert run(lambda s: s.added("b", len(s.like)), {"a": 1}) == {"a": 1, "b": 0}
+
+
+def test_steps_alone_see_the_layer_and_leave_its_fields_to_the_loader():
+    made = registry(lambda s: s.added("b", s.like["b"]), where=lambda s: "b" in s.like)
+    like = {"inner": {"b": 2, "c": 3}, "d": 4}
+    assert made.apply({"inner": {"x": 1}}, like) == {"inner": {"x": 1, "b": 2}}
+
+
+def test_steps_alone_start_from_the_version_that_saved_the_state():
+    made = registry(lambda s: s.added("b", 0))
+    assert made.apply({"version": "2.0", "a": 1}, None) == {"a": 1}
+    assert made.apply({"a": 1}, None, version="1.5") == {"a": 1, "b": 0}
+    with pytest.raises(MigrationError, match=r"saved by 3\.0"):
+        made.apply({"version": "3.0"}, None)
+    with pytest.raises(MigrationError, match="the layer has a field 'version'"):
+        made.apply({}, {"version": "x"})
 
 
 # The file itself

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.config import Library
 
 GROUP = "pytest_ckptcompat.adapters"
-BUILT_IN = {"numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter"}
+BUILT_IN = {
+    "numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter",
+    "torch": "pytest_ckptcompat.adapters.torch:TorchAdapter",
+}
 
 
 class AdapterError(Exception):

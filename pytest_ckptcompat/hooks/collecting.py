@@ -10,7 +10,6 @@ import pytest
 from pytest_ckptcompat import audit, recipe, session
 from pytest_ckptcompat import config as configuration
 from pytest_ckptcompat.hooks.shared import (
-    MARK,
     PROBLEM,
     RECIPE,
     RUN,
@@ -19,6 +18,7 @@ from pytest_ckptcompat.hooks.shared import (
     recording_of,
     run_of,
 )
+from pytest_ckptcompat.marks import arguments_of, base_name, parametrizations
 from pytest_ckptcompat.recording import releases
 from pytest_ckptcompat.snapshots import hooks as snapshots
 
@@ -29,25 +29,6 @@ if TYPE_CHECKING:
 ARGUMENT = "ckptcompat_choice"
 
 
-def arguments_of(node: pytest.Item | pytest.Collector) -> dict[str, Any] | None:
-    """The arguments of a node's marks, the closest counting most; None without a mark."""
-    marks = list(node.iter_markers(MARK))
-    if not marks:
-        return None
-    merged: dict[str, Any] = {}
-    for mark in reversed(marks):
-        merged.update(mark.kwargs)
-    positional = tuple(argument for mark in marks for argument in mark.args)
-    if positional:
-        merged[recipe.POSITIONAL] = positional
-    return merged
-
-
-def _base_name(function: pytest.Function | Any, arguments: Mapping[str, Any]) -> str:
-    classes = [node.name for node in function.listchain() if isinstance(node, pytest.Class)]
-    return recipe.base_name(getattr(function, "originalname", function.name), classes, arguments)
-
-
 def _module(node: pytest.Item | pytest.Collector) -> PurePosixPath:
     return PurePosixPath(node.nodeid.partition("::")[0])
 
@@ -55,7 +36,7 @@ def _module(node: pytest.Item | pytest.Collector) -> PurePosixPath:
 def _shelf(node: pytest.Item | pytest.Collector, arguments: Mapping[str, Any]) -> session.Shelf:
     run = run_of(node.config)
     library = run.session.config.library(arguments.get("library"), _module(node))
-    where = f"the ckptcompat mark of {_base_name(node, arguments)}"
+    where = f"the ckptcompat mark of {base_name(node, arguments)}"
     return run.session.shelf(configuration.override(library, arguments, where))
 
 
@@ -72,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         try:
             shelf = _shelf(metafunc.definition, arguments)
-            choices = shelf.choices(_base_name(metafunc.definition, arguments))
+            choices = shelf.choices(base_name(metafunc.definition, arguments))
         except USER_ERRORS:
             choices = (session.Choice("new"),)  # which fails with the error, told below
             snapshots.keep_unused(metafunc.config)
@@ -144,21 +125,13 @@ def _full_name(
 ) -> tuple[str, str | None]:
     """The golden's name of an item, and what is wrong with it."""
     user_id = item.callspec.id.removesuffix(choice.id).removesuffix("-")
-    base = _base_name(item, arguments)
+    base = base_name(item, arguments)
     params = {key: value for key, value in item.callspec.params.items() if key != ARGUMENT}
     indices = {key: item.callspec.indices[key] for key in params}
     return (
         recipe.full_name(base, user_id),
-        recipe.unstable_id(base, user_id, indices, params, _parametrizations(item)),
+        recipe.unstable_id(base, user_id, indices, params, parametrizations(item)),
     )
-
-
-def _parametrizations(item: pytest.Function) -> Generator[recipe.Parameters]:
-    for mark in item.iter_markers("parametrize"):
-        yield recipe.Parameters.of_mark(mark)
-    for name, definitions in item._fixtureinfo.name2fixturedefs.items():  # noqa: SLF001
-        if definitions[-1].params is not None:
-            yield recipe.Parameters((name,), tuple(definitions[-1].params), definitions[-1].ids)
 
 
 def _to_audit(node: pytest.Item | pytest.Collector) -> session.Shelf | None:

@@ -9,7 +9,8 @@ import pytest
 from packaging.version import Version
 
 from pytest_ckptcompat import audit, versions
-from pytest_ckptcompat.hooks.shared import MARK, RUN, run_of
+from pytest_ckptcompat.hooks.shared import RUN, run_of
+from pytest_ckptcompat.marks import MARK
 from pytest_ckptcompat.report import summary
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.store import StoreError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,6 @@ from pytest_ckptcompat import recipe, session
 from pytest_ckptcompat.hooks.collecting import Integrity, choice_of
 from pytest_ckptcompat.hooks.shared import (
     LOCKED,
-    MARK,
     PROBLEM,
     RECIPE,
     RESULT,
@@ -22,6 +20,7 @@ from pytest_ckptcompat.hooks.shared import (
     recording_of,
     run_of,
 )
+from pytest_ckptcompat.marks import MARK, layer_of
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.snapshots import hooks as snapshots
 
@@ -41,7 +40,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         if choice.mode == session.LOCK:
             pyfuncitem.stash[LOCKED] = True
             known = problem or pyfuncitem.stash[RECIPE]
-            snapshots.check_fields(pyfuncitem, known, partial(_layer, pyfuncitem))
+            snapshots.check_fields(pyfuncitem, known, partial(layer_of, pyfuncitem))
             return True
         if problem is not None:
             pytest.fail(problem, pytrace=False)
@@ -81,7 +80,7 @@ def _outcome(
     from pytest_ckptcompat import run  # noqa: PLC0415  NumPy and HDF5 come with it
 
     shelf = run_of(item.config).session.shelf(wanted.library)
-    build = partial(_layer, item, wanted)
+    build = partial(layer_of, item, wanted)
     try:
         clash = shelf.clash(wanted.name)
         if clash is not None:
@@ -97,23 +96,6 @@ def _outcome(
     except (*USER_ERRORS, *run.ERRORS) as error:
         about = (wanted.library.name, wanted.name, "", "failed", choice.version, choice.route)
         return Result(*about), str(error)
-
-
-def _layer(item: pytest.Function, wanted: recipe.Recipe) -> Any:
-    """What the recipe returns. Raises RecipeError where that is no layer."""
-    if inspect.iscoroutinefunction(item.obj) or inspect.isasyncgenfunction(item.obj):
-        raise recipe.RecipeError(
-            f"{wanted.name} is an async function, whose layer cannot be waited for here: make it "
-            f"a plain function that returns the layer"
-        )
-    arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001
-    layer = item.obj(**arguments)
-    if layer is None or inspect.iscoroutine(layer) or inspect.isgenerator(layer):
-        raise recipe.RecipeError(
-            f"{wanted.name} returned {'nothing' if layer is None else type(layer).__name__}: a "
-            f"recipe returns the layer that it builds"
-        )
-    return layer
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

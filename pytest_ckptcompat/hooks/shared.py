@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.recording.record import Recording
 
-MARK = "ckptcompat"
-
 #: What a person can mend, and what is therefore told in a sentence.
 USER_ERRORS = (
     configuration.ConfigError,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from pytest_ckptcompat.adapters import resolve
-from pytest_ckptcompat.checks import check, restored
+from pytest_ckptcompat.checks import check
 from pytest_ckptcompat.formats import FormatError
 from pytest_ckptcompat.golden import Golden
+from pytest_ckptcompat.layers import restored
 from pytest_ckptcompat.recording import inputs, provenance
 from pytest_ckptcompat.recording.make import RecordError, measure, run_layer
 from pytest_ckptcompat.recording.record import Finished, store_goldens

@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
     import numpy as np  # noqa: PLC0415  only a recording pays for it
 
     return {
-        "recorder": importlib.metadata.version("pytest-ckptcompat"),
+        "recorder": _recorder(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": f"{platform.system()} {' '.join(platform.libc_ver())}".strip(),
@@ -46,8 +46,16 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu(np),
         "blas": _blas(np),
         "threads": os.environ.get("OMP_NUM_THREADS") or os.cpu_count(),
-        "time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "time": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _recorder() -> str | None:
+    """The version of this package; None where an old environment has but a few of its files."""
+    try:
+        return importlib.metadata.version("pytest-ckptcompat")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu(np: Any) -> list[str]:
@@ -82,6 +90,11 @@ def refusal(library: Library, version: Version) -> str | None:
             f"{library.name} {version} is not a release (a development, local or dirty build): "
             f"install the release and record from that"
         )
+    return misplaced(library, version)
+
+
+def misplaced(library: Library, version: Version) -> str | None:
+    """Why what is imported is not what the distribution of that version installed, or None."""
     name = versions.distribution_name(library)
     if name is None:
         return (

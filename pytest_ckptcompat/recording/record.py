@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckptcompat.checks import words
 from pytest_ckptcompat.commit import Artifact, PendingGolden, commit
 from pytest_ckptcompat.golden import Golden, GoldenError, read, write
+from pytest_ckptcompat.layers import words
 from pytest_ckptcompat.recipe import RecipeError
 from pytest_ckptcompat.recording import provenance
 from pytest_ckptcompat.recording.make import Made, RecordError, make
@@ -50,7 +50,7 @@ class Recording:
         """Make a golden and keep it for ``commit``. Raises RecordError."""
         try:
             made = make(recipe, adapter, build, self._folder)
-            _check_storable(made.golden)
+            check_storable(made.golden)
         except (RecordError, RecipeError) as error:
             self.refused[recipe.name] = str(error)
             raise
@@ -77,7 +77,7 @@ class Recording:
         return len(goldens)
 
 
-def _check_storable(golden: Golden) -> None:
+def check_storable(golden: Golden) -> None:
     """Raises RecordError for a golden that could not be written, while its recipe can be named."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "golden.h5")

@@ -7,6 +7,9 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
+from pytest_ckptcompat.drift import Kind
 from pytest_ckptcompat.policy import STAGES, Fate, Finding, Verdict
 from pytest_ckptcompat.report import suggest
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.report.result import Result
+    from pytest_ckptcompat.state import Tree
 
 WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
@@ -27,7 +31,8 @@ class Failure:
     """A failing result with what its text needs beside it.
 
     ``since`` is the first version known to have today's fields; ``absent`` says, by path, up to
-    which version no golden has a field.
+    which version no golden has a field. ``loaded`` is the loaded layer's state, where a loader
+    took the golden.
     """
 
     result: Result
@@ -37,22 +42,37 @@ class Failure:
     place: str
     since: str
     absent: dict[str, str]
+    loaded: Tree | None = None
 
 
 def text(failure: Failure) -> str:
     """At most ``MAX_LINES`` lines."""
     result = failure.result
-    findings = result.findings
     head = (
         f"{result.library} {result.version} -> {result.current} | {result.recipe} | "
-        f"route {result.route} | {_word(findings)}"
+        f"route {result.route} | {_word(result.findings)}"
     )
     foot = [*_advice(failure), f"  {failure.golden}, recipe at {failure.place}"]
-    space = MAX_LINES - len(foot) - 3
-    body = [line for stage in STAGES for line in _stage(stage, failure)]
-    if len(body) > space:
-        body = [*body[: space - 1], f"           ... and {len(body) - space + 1} more lines"]
+    stages = [list(_stage(stage, failure)) for stage in STAGES]
+    body = _shortened(stages, MAX_LINES - len(foot) - 3)
     return "\n".join([head, "", *body, "", *foot])
+
+
+def _shortened(stages: list[list[str]], space: int) -> list[str]:
+    """The lines of all stages, the longest ones cut, so that none hides another."""
+    rooms = [len(lines) for lines in stages]
+    while sum(rooms) > space and max(rooms) > 1:
+        rooms[rooms.index(max(rooms))] -= 1
+    body = []
+    for lines, room in zip(stages, rooms, strict=True):
+        if len(lines) == room:
+            body += lines
+        elif room == 1:
+            body.append(f"{lines[0]} ...")
+        else:
+            cut = len(lines) - room + 1
+            body += [*lines[: room - 1], f"{'':<11}... and {cut} more lines"]
+    return body
 
 
 def _word(findings: Sequence[Finding]) -> str:
@@ -96,14 +116,15 @@ def _finding(finding: Finding, failure: Failure) -> list[str]:
 
 def _advice(failure: Failure) -> list[str]:
     result = failure.result
-    lines = [f"  {_consequence(result)}"]
+    lines = _wrap(_consequence(failure))
     failing = [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
-    paths = {f.path for f in failing if f.stage == "fields"}
-    handler = suggest.migration([d for d in failure.drifts if d.where in paths], failure.since)
-    if handler is not None:
-        sentence, code = handler
-        lines += [f"  To handle it, {sentence} (paste into the loader's migrations):", ""]
-        lines += [*(f"      {line}" for line in code), ""]
+    fates = {(f.path, f.kind): f.fate for f in failing if f.stage == "fields"}
+    found = suggest.migration(failure.drifts, fates, failure.since, failure.loaded)
+    if found is not None:
+        some = found.handled < found.failing
+        what = f"{found.handled} of {found.failing} drifts" if some else "it"
+        lines += _wrap(f"To handle {what}, {found.purpose} (paste into the loader's migrations):")
+        lines += ["", *(f"      {line}".rstrip() for line in found.code), ""]
     breaks = any(f.verdict is Verdict.FAIL for f in failing)
     command = f"ckptcompat ack {shlex.quote(result.recipe)}{' --waive' if breaks else ''}"
     meant = "break" if breaks else "loss"
@@ -111,12 +132,38 @@ def _advice(failure: Failure) -> list[str]:
     return lines
 
 
-def _consequence(result: Result) -> str:
-    who = f"Whoever saved {result.recipe} with {result.library} {result.version}"
+def _wrap(said: str) -> list[str]:
+    indent = "  "
+    return textwrap.wrap(
+        said, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+def _saved_by(failure: Failure) -> str:
+    """The versions whose checkpoints meet the same: this golden's, or all up to some version.
+
+    Those up to a version do if all that fails there is that fields are missing which no golden
+    up to that version has.
+    """
+    result = failure.result
+    failing = [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
+    fields = [f for f in failing if f.stage == "fields"]
+    absent = [
+        failure.absent[f.path] for f in fields if f.kind == Kind.ADDED and f.path in failure.absent
+    ]
+    if not fields or len(absent) < len(fields):
+        return result.version
+    return f"{min(absent, key=Version)} or before"
+
+
+def _consequence(failure: Failure) -> str:
+    result = failure.result
+    who = f"Whoever saved {result.recipe} with {result.library}"
     failing = [f for f in result.findings if f.verdict is Verdict.FAIL]
     stages = {f.stage for f in failing}
     if "load" in stages:
-        return f"{who} cannot load it any more."
+        return f"{who} {_saved_by(failure)} cannot load it any more."
+    who = f"{who} {result.version}"
     if any(f.stage == "forward" and f.kind == "raised" for f in failing):
         return f"{who} can load it, but not run it any more."
     if "forward" in stages:

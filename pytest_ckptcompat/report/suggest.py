@@ -1,93 +1,217 @@
-"""What to do about drift: a handler to paste."""
+"""What to do about drift: a migration to paste."""
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import json
 import re
-from dataclasses import dataclass
+import textwrap
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ckptcompat.drift import Drift, Kind
-from pytest_ckptcompat.state import Path, Static, format_path, show
+from pytest_ckptcompat.report.calls import quoted
+from pytest_ckptcompat.report.changes import changes
+from pytest_ckptcompat.state import format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
+    from pytest_ckptcompat.drift import Drift
+    from pytest_ckptcompat.report.calls import Change
+    from pytest_ckptcompat.report.changes import Fates
+    from pytest_ckptcompat.state import Path, Tree
 
-def migration(drifts: Iterable[Drift], since: str) -> tuple[str, tuple[str, ...]] | None:
-    """A sentence and the lines of a migration step for the first drift that one can handle.
-
-    ``since`` is the version that the step belongs to: the first with today's fields. A step for a
-    field within the state runs wherever it meets the like of it, since the layer may sit at any
-    depth of a user's model.
-    """
-    for drift in drifts:
-        for handler in _HANDLERS:
-            if drift.kind in handler.kinds:
-                return handler.sentence, _step(handler, drift, since)
-    return None
+#: How many changes a suggestion makes at most, in how many lines if it has several steps, and
+#: how wide these are.
+MAX_CHANGES = 4
+MAX_LINES = 10
+WIDTH = 94
 
 
 @dataclass(frozen=True)
-class _Handler:
-    """``call`` is a method of the state, ``where`` the condition for a state within the state."""
+class Suggestion:
+    """``handled`` of the ``failing`` drifts are handled by the steps in ``code``."""
 
-    kinds: tuple[Kind, ...]
-    sentence: str
-    verb: str
-    call: str
-    where: str
-
-
-_HANDLERS = (
-    _Handler(
-        (Kind.ADDED,),
-        "give old states the default",
-        "add",
-        "added({new}, {default})",
-        "{new} in state.like",
-    ),
-    _Handler(
-        (Kind.REMOVED,),
-        "drop what the layer no longer has",
-        "remove",
-        "removed({old})",
-        "{old} in state and {old} not in state.like",
-    ),
-    _Handler(
-        (Kind.RENAMED,),
-        "give the field its new name",
-        "rename",
-        "renamed({old}, {new})",
-        "{old} in state and {new} in state.like",
-    ),
-    _Handler((Kind.MOVED,), "move the field", "move", "renamed({old}, {new})", ""),
-)
+    purpose: str
+    code: tuple[str, ...]
+    handled: int
+    failing: int
 
 
-def _step(handler: _Handler, drift: Drift, since: str) -> tuple[str, ...]:
-    nested = len(drift.path) > 1 and handler.where
-    old, new = (path[-1:] if nested else path for path in (drift.path, drift.current_path))
-    words = {"old": _quoted(old), "new": _quoted(new), "default": _default(drift, _quoted(new))}
-    where = f", where=lambda state: {handler.where.format(**words)}" if nested else ""
-    return (
-        f'@migrations.step("{since}"{where})',
-        f"def {handler.verb}_{re.sub(r'[^0-9A-Za-z_]', '_', str(drift.path[-1]))}(state):",
-        f"    return state.{handler.call.format(**words)}",
-    )
+@dataclass(frozen=True)
+class _Step:
+    """The changes in dicts that are alike, however many there are of them."""
+
+    bases: tuple[Path, ...]
+    changes: tuple[Change, ...]
 
 
-def _default(drift: Drift, new: str) -> str:
-    """A literal, or what the current layer has where there is no literal for it."""
-    if isinstance(drift.new, Static):
-        text = show(drift.new.value)
-        with contextlib.suppress(ValueError, SyntaxError):
-            if ast.literal_eval(text) == drift.new.value:
-                return text
-    return f"state.like[{new}]"
+def migration(
+    drifts: Sequence[Drift], fates: Fates, since: str, loaded: Tree | None = None
+) -> Suggestion | None:
+    """Steps of a migration for the drifts that ``fates`` names; None where none can help.
+
+    ``since`` is the version that the steps belong to: the first with today's fields. A step runs
+    wherever it meets the like of the state and the layer, since a layer may sit at any depth of
+    a user's model. Changes in one kind of dict are one step. ``loaded`` is the loaded layer's
+    state, where a loader took the golden.
+    """
+    made: list[Change] = []
+    lines: list[str] = []
+    names: set[str] = set()
+    for step in _joined(_alike(changes(drifts, fates, loaded))):
+        some = _ordered(step.changes)[: MAX_CHANGES - len(made)]
+        code = _code(some, since, names) if some else []
+        if some and (not lines or len(lines) + len(code) < MAX_LINES):
+            lines += [*([""] if lines else []), *code]
+            made += some
+    if not made:
+        return None
+    handled = frozenset[tuple[str, str]]().union(*(change.handles for change in made))
+    return Suggestion(_purpose(made), tuple(lines), len(handled & fates.keys()), len(fates))
+
+
+def _purpose(made: Sequence[Change]) -> str:
+    purposes = list(dict.fromkeys(change.purpose for change in made if change.purpose))
+    said = " and ".join(purposes) if len(purposes) < 3 else "bring old states to today's fields"
+    return f"{said}, then acknowledge it" if any(c.lossy for c in made) else said
+
+
+# Which changes make a step
+
+
+def _alike(found: Sequence[Change]) -> list[_Step]:
+    """A step for each set of changes, with all dicts that need them."""
+    by_base: dict[Path, list[Change]] = {}
+    for change in found:
+        by_base.setdefault(change.base, []).append(change)
+    steps: dict[tuple[object, ...], _Step] = {}
+    for base, mine in by_base.items():
+        key = tuple((c.call, c.old, c.new, c.gone, c.come, c.tests) for c in mine)
+        known = steps.get(key, _Step((), tuple(mine)))
+        together = tuple(
+            replace(one, handles=one.handles | other.handles)
+            for one, other in zip(known.changes, mine, strict=True)
+        )
+        steps[key] = _Step((*known.bases, base), together)
+    return list(steps.values())
+
+
+def _joined(steps: list[_Step]) -> list[_Step]:
+    """The steps with those for a part of a layer, a cell say, put into the whole layer's."""
+    for outer in steps:
+        for inner in steps:
+            suffix = _suffix(outer.bases, inner.bases)
+            if suffix and len(outer.changes) + len(inner.changes) <= MAX_CHANGES:
+                parts = (change.within(suffix) for change in inner.changes)
+                both = _Step(outer.bases, (*outer.changes, *parts))
+                rest = [step for step in steps if step is not inner]
+                return _joined([both if step is outer else step for step in rest])
+    return steps
+
+
+def _suffix(outer: tuple[Path, ...], inner: tuple[Path, ...]) -> Path:
+    """The names that lead from each outer dict to an inner one, if they are always the same."""
+    if len(outer) != len(inner):
+        return ()
+    pairs = list(zip(outer, inner, strict=True))
+    ways = {below[len(base) :] for base, below in pairs}
+    starts = all(below[: len(base)] == base for base, below in pairs)
+    way = ways.pop()
+    return way if starts and not ways and all(isinstance(key, str) for key in way) else ()
+
+
+def _ordered(found: Sequence[Change]) -> list[Change]:
+    """The changes in an order in which each finds what it needs.
+
+    Renames that wait for each other are left out.
+    """
+    todo = [change for change in found if change.verb in ("rename", "move")]
+    renames: list[Change] = []
+    while free := [c for c in todo if all(c.new != other.old for other in todo if other is not c)]:
+        renames.append(free[0])
+        todo.remove(free[0])
+    before = [change for change in found if change.verb == "wrap"]
+    added = [change for change in found if change.verb == "add"]
+    removed = [change for change in found if change.verb == "remove"]
+    others = [c for c in found if c.verb not in ("wrap", "rename", "move", "add", "remove")]
+    return [*before, *renames, *added, *others, *removed]
+
+
+# The code of a step
+
+
+def _code(made: Sequence[Change], since: str, names: set[str]) -> list[str]:
+    where = _where(made)
+    lines = [f'@migrations.step("{since}", where=lambda s: {" and ".join(where)})']
+    if len(lines[0]) > WIDTH:
+        # A condition is never broken, and a line begins with its "and".
+        unbroken = " and\0".join(part.replace(" ", "\0") for part in where)
+        said = textwrap.wrap(
+            f"where=lambda\0s:\0{unbroken}",
+            WIDTH - 4,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        inside = [f'"{since}",', *(line.replace("\0", " ") for line in said)]
+        lines = ["@migrations.step(", *(f"    {line}" for line in inside)]
+        lines[-1] += ","
+        lines.append(")")
+    calls = [c.call.format(old=_quoted(c.old), new=_quoted(c.new)) for c in made]
+    lines.append(f"def {_name(made, names)}(state):")
+    chain = f"    return state.{'.'.join(calls)}"
+    if len(calls) < 3 and len(chain) <= WIDTH:
+        return [*lines, chain]
+    *first, last = calls
+    return [*lines, *(f"    state = state.{call}" for call in first), f"    return state.{last}"]
+
+
+def _where(made: Sequence[Change]) -> list[str]:
+    """The conditions by which a step finds its dicts, in the state and in the layer."""
+    gone = list(dict.fromkeys(path for change in made for path in change.gone))
+    come = list(dict.fromkeys(path for change in made for path in change.come))
+    tests = [
+        test.format(old=_quoted(change.old), new=_quoted(change.new))
+        for change in made
+        for test in change.tests
+    ]
+    found = []
+    for paths, name in ((gone, "surplus"), (come, "lacking")):
+        fields = [quoted(str(path[0])) for path in paths if len(path) == 1]
+        if len(fields) == 1:
+            found.append(f"{fields[0]} in s.{name}")
+        elif fields:
+            found.append(f"{{{', '.join(fields)}}} <= s.{name}")
+    removed = {path for change in made if change.verb == "remove" for path in change.gone}
+    for path in gone:
+        if len(path) > 1:
+            found.append(f"{_quoted(path)} in s")
+            found += [f"{_quoted(path)} not in s.like"] if path in removed else []
+    for path in come:
+        if len(path) > 1:
+            found += [f"{_quoted(path)} in s.like", f"{_quoted(path)} not in s"]
+    return list(dict.fromkeys([*found, *tests]))
+
+
+def _name(made: Sequence[Change], names: set[str]) -> str:
+    """A function's name that tells what it does, and that no other step of these has."""
+    verbs = {change.verb for change in made}
+    verb = verbs.pop() if len(verbs) == 1 else "update"
+    parts = [verb, *(_field(change) for change in made[: 1 if verb == "update" else 2])]
+    name = re.sub(r"\W+", "_", "_".join(parts))
+    if not name.isidentifier():
+        name = re.sub(r"[^0-9A-Za-z_]+", "_", name)
+    number = 2
+    unique = name
+    while unique in names:
+        unique, number = f"{name}_{number}", number + 1
+    names.add(unique)
+    return unique
+
+
+def _field(change: Change) -> str:
+    """The last name of a path, with what numbers follow it."""
+    last = max(at for at, key in enumerate(change.old) if isinstance(key, str))
+    return "_".join(map(str, change.old[last:]))
 
 
 def _quoted(path: Path) -> str:
-    return json.dumps(format_path(path), ensure_ascii=False)
+    return quoted(format_path(path))

@@ -92,7 +92,7 @@ def check_fields(
 
 
 def _text(known: Recipe | str, build: Callable[[Recipe], Any]) -> str:
-    from pytest_ckptcompat.checks import words  # noqa: PLC0415
+    from pytest_ckptcompat.layers import words  # noqa: PLC0415
     from pytest_ckptcompat.snapshots.fieldtext import text_of  # noqa: PLC0415
     from pytest_ckptcompat.state import Tree  # noqa: PLC0415
 

@@ -1,7 +1,8 @@
 """``loadmodel``: a state into a layer, as the release in force would do it.
 
 For the releases of Flux this is the walk of their ``loadmodel!``, refusals and all; for fluxnp's
-own it is ``upgrading.load``, which takes what any of them saved.
+own it is ``upgrading.load``, which takes what any of them saved: its steps bring that to today's
+fields.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """fluxnp's own loader: takes what any release saved, and refuses what does not fit.
 
-Three ways out where a release of Flux would refuse an old state:
-
-1. a source whose fields are a subset is accepted: static fields that it lacks stay as the layer
-   was built;
-2. what old states looked like is known (``_OLD``) and put into today's shape first;
-3. an array field that came later has a default (``_DEFAULTS``).
+Old states are brought to today's fields first, by the steps of ``migrations``. What the steps
+leave is loaded with two liberties that no release of Flux has: static fields that the state
+lacks stay as the layer was built, and either everything is loaded or nothing.
 
 As in Flux, static values in the file are not loaded: stride, pad and the like are the
 constructor's.
@@ -13,61 +10,84 @@ constructor's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from fluxnp import releases
 from fluxnp.errors import ArgumentError, DimensionMismatch
 from fluxnp.layer import Layer, children
+from fluxnp.saving import state as state_of
+from pytest_ckptcompat.migrations import MigrationError, Migrations, State
 
 Array = np.ndarray[Any, Any]
-Old = Callable[[Any], Any]
+
+# A state of Flux does not say which release saved it, so every step meets the states of all
+# releases and looks for the fields that it is about: in the state, and in today's layer, which
+# stands in ``state.like``.
+migrations = Migrations(base="0.11.0", current=releases.NEWEST)
 
 
-def _without_running_state(source: Any) -> Any:
-    # Until 0.14 the running state was saved beside the cell. It is no parameter: a sequence
-    # starts from the cell's state0.
-    if isinstance(source, dict) and set(source) == {"cell", "state"}:
-        return {"cell": source["cell"]}
-    return source
+@migrations.step("0.12.0", where=lambda state: "W" in state.surplus and _is_dense(state.like))
+def name_the_weight_of_dense(state: State) -> State:
+    return state.renamed("W", "weight")
 
 
-def _renamed(**names: str) -> Old:
-    def rename(source: Any) -> Any:
-        if not isinstance(source, dict):
-            return source
-        return {
-            names[key] if key in names and names[key] not in source else key: value
-            for key, value in source.items()
-        }
-
-    return rename
+@migrations.step("0.12.0", where=lambda state: "b" in state.surplus and _is_dense(state.like))
+def name_the_bias_of_dense(state: State) -> State:
+    return state.renamed("b", "bias")
 
 
-def _once_empty(source: Any) -> Any:
-    return {} if isinstance(source, tuple) and not source else source
+@migrations.step("0.14.17", where=lambda state: "outpad" in state.lacking and "σ" in state.like)
+def add_outpad(state: State) -> State:
+    return state.added("outpad", (0,) * len(state.like["outpad"]))
 
 
-_OLD: dict[str, Old] = {
-    "RNN": _without_running_state,
-    "LSTM": _without_running_state,
-    "GRU": _without_running_state,
-    "RNNCell": _renamed(b="bias"),  # until 0.14
-    "LSTMCell": _renamed(b="bias"),
-    "Dense": _renamed(W="weight", b="bias"),  # until 0.11
-    "MaxPool": _once_empty,  # until 0.14
-    "MeanPool": _once_empty,
-    "AdaptiveMaxPool": _once_empty,
-    "AdaptiveMeanPool": _once_empty,
-}
+@migrations.step("0.15.0", where=lambda state: not state and _is_pool(state.like))
+def save_the_sizes_of_pools(state: State) -> State:
+    for name in state.like:
+        state = state.added(name, state.like[name])
+    return state
 
-#: Array fields that came later, with the value that old states imply.
-_DEFAULTS: dict[tuple[str, str], float] = {
-    ("RNNCell", "state0"): 0.0,
-    ("LSTMCell", "state0"): 0.0,
-    ("GRUCell", "state0"): 0.0,
-}
+
+# The running state is no parameter: a sequence starts from the cell's state0.
+@migrations.step(
+    "0.15.0", where=lambda state: state.keys() == {"cell", "state"} and _is_recurrent(state.like)
+)
+def forget_the_running_state(state: State) -> State:
+    return state.removed("state")
+
+
+@migrations.step("0.15.0", where=lambda state: "b" in state.surplus and _is_cell(state.like))
+def name_the_bias_of_cells(state: State) -> State:
+    return state.renamed("b", "bias")
+
+
+@migrations.step("1.0.0", where=lambda state: "state0" in state.lacking and _is_cell(state.like))
+def start_from_zero(state: State) -> State:
+    return state.added("state0", _zeros(state.like["state0"]))
+
+
+def _is_dense(like: State) -> bool:
+    return like.keys() == {"weight", "bias", "σ"}
+
+
+def _is_pool(like: State) -> bool:
+    # Names do not tell them from a Chain of parts with these names: sizes do.
+    alike = like.keys() in ({"k", "pad", "stride"}, {"out"})
+    return alike and all(isinstance(size, tuple) and size for size in like.values())
+
+
+def _is_recurrent(like: State) -> bool:
+    return like.keys() == {"cell"} and "cell/Wi" in like
+
+
+def _is_cell(like: State) -> bool:
+    return {"Wi", "Wh", "state0"} <= like.keys()
+
+
+def _zeros(value: Any) -> Any:
+    return tuple(map(_zeros, value)) if isinstance(value, tuple) else np.zeros_like(value)
 
 
 class _Plan:
@@ -96,6 +116,10 @@ def load(layer: Any, source: Any) -> None:
     Raises ArgumentError (unknown fields, missing arrays, another structure, tied arrays that
     differ) or DimensionMismatch, naming the place, before anything is loaded.
     """
+    try:
+        source = migrations.apply(source, like=state_of(layer))
+    except MigrationError as error:
+        raise ArgumentError(str(error)) from error
     plan = _Plan()
     _visit(layer, source, "", plan)
     plan.carry_out()
@@ -125,7 +149,6 @@ def _visit_layer(layer: Layer, source: Any, path: str, plan: _Plan) -> None:
         if _has_arrays(source):
             raise ArgumentError(f"the checkpoint has arrays at {_at(path)}; {kind} has none")
         return
-    source = _OLD.get(kind, lambda same: same)(source)
     if not isinstance(source, dict):
         raise ArgumentError(
             f"{_at(path)} is {kind} with the fields {', '.join(parts)}; the checkpoint has "
@@ -141,9 +164,6 @@ def _visit_layer(layer: Layer, source: Any, path: str, plan: _Plan) -> None:
         place = f"{path}/{name}" if path else name
         if name in source:
             _visit(part, source[name], place, plan)
-        elif (kind, name) in _DEFAULTS:
-            for array in _arrays(part):
-                plan.add(array, _DEFAULTS[kind, name], place)
         elif _has_arrays(part):
             raise ArgumentError(
                 f"the checkpoint lacks {place}, whose values {kind} cannot do without; "
