@@ -16,6 +16,7 @@ from pytest_ckptcompat.layers import (
     outputs_of,
     restored,
     same_outputs,
+    started,
     words,
 )
 from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
@@ -93,7 +94,7 @@ def check(
     of reading a fresh layer's state are the recipe's own and are raised.
     """
     run = _Run(golden, recipe, adapter, route, build, artifact)
-    layer = adapter.prepare(build())
+    layer = started(adapter, build(), golden.inputs, recipe)
     fresh = Fresh.of(Tree.of(adapter.state(layer)))
     drifts = diff(golden.state, fresh.tree)
     loaded_layer = _load(run, layer)
@@ -240,7 +241,7 @@ def _determined(run: _Run, loaded: Tree) -> None:
         return
     digests = {path: digest_bits(array) for path, array in added.items()}
     random_looking = [path for path, array in added.items() if _varied(array)]
-    second = run.adapter.prepare(run.build())
+    second = started(run.adapter, run.build(), run.golden.inputs, run.recipe)
     try:
         second = restored(run.adapter, run.route, second, run.golden.state, run.artifact)
         again = Tree.of(run.adapter.state(second)).arrays()

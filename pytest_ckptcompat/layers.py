@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.recipe import Recipe
 
 
+def started(adapter: Adapter, layer: Any, inputs: Tree, recipe: Recipe) -> Any:
+    """A freshly built layer in inference mode, its arrays made where that takes inputs."""
+    start = getattr(adapter, "start", None)
+    if start is not None:
+        given = inputs.plain()
+        layer = start(layer, given["args"], given["kwargs"], recipe.call)
+    return adapter.prepare(layer)
+
+
 def restored(
     adapter: Adapter, route: str, layer: Any, state: Tree, artifact: pathlib.Path | None
 ) -> Any:

@@ -37,6 +37,10 @@ class Adapter(Protocol):
 
     ``routes`` names the ways a checkpoint gets into a layer, the documented one first;
     ``carries_statics(route)`` says whether what users save by that route holds static values.
+
+    Where a layer has no arrays before it is called, the adapter has one more method,
+    ``start(layer, args, kwargs, call)``: the layer that a recipe returned, with its arrays made
+    by these inputs. It comes before all others; ``call`` is as in ``forward``.
     """
 
     @property

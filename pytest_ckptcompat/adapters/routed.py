@@ -52,6 +52,10 @@ class Routed:
     def seed(self, seed: int) -> None:
         self._adapter.seed(seed)
 
+    def start(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        start = getattr(self._adapter, "start", None)
+        return layer if start is None else start(layer, args, kwargs, call)
+
     def prepare(self, layer: Any) -> Any:
         return self._adapter.prepare(layer)
 

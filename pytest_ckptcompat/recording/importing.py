@@ -12,7 +12,7 @@ from pytest_ckptcompat.adapters import resolve
 from pytest_ckptcompat.checks import check
 from pytest_ckptcompat.formats import FormatError
 from pytest_ckptcompat.golden import Golden
-from pytest_ckptcompat.layers import restored
+from pytest_ckptcompat.layers import restored, started
 from pytest_ckptcompat.recording import inputs, provenance
 from pytest_ckptcompat.recording.make import RecordError, measure, run_layer
 from pytest_ckptcompat.recording.record import Finished, store_goldens
@@ -144,7 +144,7 @@ class Importer:
             self._compute(recipe, adapter, build)
         golden = self.bare()
         try:
-            layer = adapter.prepare(build())
+            layer = started(adapter, build(), golden.inputs, recipe)
             given = (layer, self.route, golden.state, golden.inputs, golden.outputs)
             golden = replace(golden, budgets=measure(adapter, recipe, *given))
         except RecordError as error:
@@ -168,7 +168,7 @@ class Importer:
         """Take for inputs what the recipe asks for, for outputs what its layer makes of them."""
         given = inputs.draw(recipe)
         state = Tree.of(self.source.state)
-        layer = restored(adapter, self.route, adapter.prepare(build()), state, None)
+        layer = restored(adapter, self.route, started(adapter, build(), given, recipe), state, None)
         outputs = run_layer(adapter, recipe, layer, given).plain()
         facts = {**self.source.facts, "outputs": "of the version that imported it"}
         self.source = Source(self.source.state, given, outputs, facts)

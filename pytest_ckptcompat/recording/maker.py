@@ -16,7 +16,7 @@ from pytest_ckptcompat import budget, jitter
 from pytest_ckptcompat.bits import same_bits
 from pytest_ckptcompat.drift import Kind, diff
 from pytest_ckptcompat.jitter import is_inexact
-from pytest_ckptcompat.layers import outputs_of, restored, same_outputs, words
+from pytest_ckptcompat.layers import outputs_of, restored, same_outputs, started, words
 from pytest_ckptcompat.names import file_name
 from pytest_ckptcompat.recording import inputs
 from pytest_ckptcompat.state import Name, Path, Static, Tree, format_path
@@ -107,7 +107,7 @@ class _Maker:
         self.files: dict[str, tuple[FilePath, str]] = {}
 
     def fresh(self) -> Any:
-        return self.adapter.prepare(self._build())
+        return started(self.adapter, self._build(), self._inputs, self.recipe)
 
     def perturbed(self) -> Tree:
         """A fresh layer's state with every floating array perturbed."""

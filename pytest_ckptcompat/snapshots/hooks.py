@@ -92,7 +92,8 @@ def check_fields(
 
 
 def _text(known: Recipe | str, build: Callable[[Recipe], Any]) -> str:
-    from pytest_ckptcompat.layers import words  # noqa: PLC0415
+    from pytest_ckptcompat.layers import started, words  # noqa: PLC0415
+    from pytest_ckptcompat.recording.inputs import draw  # noqa: PLC0415
     from pytest_ckptcompat.snapshots.fieldtext import text_of  # noqa: PLC0415
     from pytest_ckptcompat.state import Tree  # noqa: PLC0415
 
@@ -100,7 +101,7 @@ def _text(known: Recipe | str, build: Callable[[Recipe], Any]) -> str:
         raise RecipeError(known)
     adapter, layer = resolve(known.library), build(known)
     try:
-        tree = Tree.of(adapter.state(adapter.prepare(layer)))
+        tree = Tree.of(adapter.state(started(adapter, layer, draw(known), known)))
     except Exception as error:
         raise RecipeError(
             f"{known.name}: the state of its layer cannot be read: {words(error)}"
