@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat import audit, config
-from pytest_ckptcompat.commands import OK, WRONG, CommandError, base, project
+from pytest_ckptcompat.commands import OK, WRONG, CommandError, base, project, shown
 from pytest_ckptcompat.session import Shelf
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_ckptcompat.commands import Commands
     from pytest_ckptcompat.commands.runs import Observer
@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
         help="check that goldens, recipes and ledgers fit together",
         description="Check every file of every golden, whether each has a recipe, and the "
         "ledgers. The recipes are collected, but not run.",
+        epilog="example: ckptcompat check --base origin/main",
     )
     command.add_argument("--library", metavar="NAME", help="this library only")
     command.add_argument(
@@ -31,6 +32,7 @@ def add(commands: Commands) -> None:
         metavar="REF",
         help="fail where a released golden was changed or deleted since this git revision",
     )
+    shown.add_json(command)
     command.set_defaults(run=run)
 
 
@@ -49,11 +51,17 @@ def run(options: argparse.Namespace) -> int:
     for one in shelves:
         blind = [*_blind(one, observer)]
         found += [*audit.problems(one, everything=not (refused or blind)), *blind]
-        for folder in one.store.unfinished():
-            print(f"note: a recording into {folder} is at work, or has died: its release is whole")
-    for problem in dict.fromkeys(found):
-        print(problem)
-    _count(shelves, len(dict.fromkeys(found)))
+    notes = [
+        f"a recording into {folder} is at work, or has died: its release is whole"
+        for one in shelves
+        for folder in one.store.unfinished()
+    ]
+    found = list(dict.fromkeys(found))
+    counts = {one.library.name: _counts(one) for one in shelves}
+    if options.json:
+        shown.print_json({"libraries": counts, "problems": found, "notes": notes})
+    else:
+        _print(counts, found, notes)
     return WRONG if found else OK
 
 
@@ -116,12 +124,24 @@ def _blind(one: Shelf, observer: Observer) -> Iterator[str]:
             )
 
 
-def _count(shelves: list[Shelf], problems: int) -> None:
-    for one in shelves:
-        goldens = sum(len(release.entries) for release in one.releases)
-        releases = len(one.releases)
+def _counts(one: Shelf) -> dict[str, int]:
+    return {
+        "goldens": sum(len(release.entries) for release in one.releases),
+        "releases": len(one.releases),
+        "recipes": len(one.recipes()),
+    }
+
+
+def _print(counts: Mapping[str, dict[str, int]], found: list[str], notes: list[str]) -> None:
+    for note in notes:
+        print(f"note: {note}")
+    for problem in found:
+        print(problem)
+    for name, count in counts.items():
+        goldens, releases = count["goldens"], count["releases"]
         print(
-            f"{one.library.name}: {goldens} golden{'' if goldens == 1 else 's'} of {releases} "
-            f"release{'' if releases == 1 else 's'}, {len(one.recipes())} recipes"
+            f"{name}: {goldens} golden{'' if goldens == 1 else 's'} of {releases} "
+            f"release{'' if releases == 1 else 's'}, {count['recipes']} recipes"
         )
-    print(f"{problems} problem{'' if problems == 1 else 's'}" if problems else "nothing is wrong")
+    number = len(found)
+    print(f"{number} problem{'' if number == 1 else 's'}" if number else "nothing is wrong")

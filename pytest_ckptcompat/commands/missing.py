@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat import config
-from pytest_ckptcompat.commands import OK, WRONG, CommandError, check, project
+from pytest_ckptcompat.commands import OK, WRONG, CommandError, check, project, shown
 from pytest_ckptcompat.recording import releases
 
 if TYPE_CHECKING:
@@ -24,9 +23,10 @@ def add(commands: Commands) -> None:
         help="list released versions without goldens",
         description="List the released versions, by git tags or by the package index, of which "
         "recipes have no golden. The recipes are collected, but not run.",
+        epilog="example: ckptcompat missing --library mylayers --json",
     )
     command.add_argument("--library", metavar="NAME", help="this library only")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    shown.add_json(command)
     command.set_defaults(run=run)
 
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     except releases.ReleasesError as error:
         raise CommandError(str(error)) from error
     if options.json:
-        print(json.dumps(told, indent=1))
+        shown.print_json(told)
     else:
         for name, one in told.items():
             for line in _lines(name, one):

@@ -47,7 +47,7 @@ def read_source(file: Path, io: Path | None, *, inputs: str, outputs: str) -> So
 
     ``inputs`` and ``outputs`` name the variables in the ``io`` file. Raises ImportFailedError.
     """
-    values = _read(file)
+    values = read_file(file)
     if len(values) != 1:
         raise ImportFailedError(
             f"{file} holds {', '.join(values) or 'nothing'}: expected one variable, the state"
@@ -55,7 +55,7 @@ def read_source(file: Path, io: Path | None, *, inputs: str, outputs: str) -> So
     facts = {"source": {"file": file.name, "sha256": _digest(file)}}
     if io is None:
         return Source(next(iter(values.values())), None, None, facts)
-    beside = _read(io)
+    beside = read_file(io)
     for name in (inputs, outputs):
         if name not in beside:
             raise ImportFailedError(
@@ -66,7 +66,7 @@ def read_source(file: Path, io: Path | None, *, inputs: str, outputs: str) -> So
     return Source(next(iter(values.values())), beside[inputs], beside[outputs], facts)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ImportFailedError(f"{file} does not exist")
     reader = _READERS.get(file.suffix.lower())

@@ -40,6 +40,15 @@ def test_a_store_that_fits_is_right(released, ckptcompat):
     assert "mylayers: 4 goldens of 2 releases, 2 recipes\nnothing is wrong\n" in said.out
 
 
+def test_machines_get_the_same_as_json(released, ckptcompat):
+    (released.golden / "1.0.0" / "dense.h5").unlink()
+    said = ckptcompat("check", "--json")
+    told = json.loads(said.out)
+    assert said.code == 1
+    assert told["libraries"] == {"mylayers": {"goldens": 4, "releases": 2, "recipes": 2}}
+    assert any("dense.h5" in problem for problem in told["problems"])
+
+
 def test_it_runs_no_recipe(released, ckptcompat):
     released.recipes(TWO.replace("return", "raise SystemError\n    return"))
     assert ckptcompat("check").code == 0
