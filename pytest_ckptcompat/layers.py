@@ -42,6 +42,12 @@ def restored(
     return adapter.prepare(adapter.load(layer, state.plain(), route))
 
 
+def lacking(adapter: Adapter, route: str) -> str | None:
+    """What a route needs that is not installed here, where the adapter knows of it."""
+    ask = getattr(adapter, "needs", None)
+    return None if ask is None else ask(route)
+
+
 def words(error: BaseException) -> str:
     """An exception in its own words, on one line, with the place of the user's that raised it."""
     said = " ".join(str(error).split())

@@ -121,13 +121,14 @@ def describe(
     exact = arguments.get("exact", False)
     if not isinstance(exact, bool):
         raise RecipeError(f"{name}: exact={exact!r} is neither True nor False")
+    named, loaders = _routes(name, routes)
     return Recipe(
         name=name,
         library=library,
         inputs=arguments["inputs"],
         call=call,
-        routes=_routes(name, routes),
-        loaders=routes if isinstance(routes, Mapping) else {},
+        routes=named,
+        loaders=loaders,
         since=since(name, arguments.get("since")),
         exact=exact,
         rtol=rtol,
@@ -147,18 +148,32 @@ def _tolerance(name: str, key: str, given: Any) -> float | None:
     return float(given)
 
 
-def _routes(name: str, given: Any) -> tuple[str, ...] | None:
+def _routes(
+    name: str, given: Any
+) -> tuple[tuple[str, ...] | None, Mapping[str, Callable[..., Any]]]:
+    """The names of the routes, and those that are functions of the mark's own."""
     if given is None:
-        return None
-    listed = isinstance(given, (list, tuple, Mapping)) and all(isinstance(r, str) for r in given)
+        return None, {}
     if isinstance(given, Mapping):
-        listed = listed and all(callable(load) for load in given.values())
-    if not listed or not given:
+        listed, loaders = [*given], {**given}
+    elif isinstance(given, (list, tuple)):
+        listed = [route if isinstance(route, str) else _function_name(route) for route in given]
+        loaders = {n: route for n, route in zip(listed, given) if not isinstance(route, str)}
+    else:
+        listed, loaders = [], {}
+    known = all(isinstance(route, str) for route in listed)
+    if not listed or not known or not all(callable(load) for load in loaders.values()):
         raise RecipeError(
-            f'{name}: routes={given!r} is neither a list of names, routes=["state"], nor '
-            f"functions of the layer and the state by name"
+            f'{name}: routes={given!r} is neither a list of names, routes=["state"], and '
+            f"functions of the layer and the state, nor such functions by name"
         )
-    return tuple(given)
+    return tuple(listed), loaders
+
+
+def _function_name(route: Any) -> Any:
+    """What a function is called; None where it has no name that could stand for it."""
+    own = getattr(route, "__name__", None)
+    return own if isinstance(own, str) and own.isidentifier() else None
 
 
 def since(name: str, given: Any) -> Version | None:

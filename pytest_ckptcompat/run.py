@@ -12,6 +12,7 @@ from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, resolve
 from pytest_ckptcompat.checks import UNKNOWN, check
 from pytest_ckptcompat.drift import Kind
+from pytest_ckptcompat.layers import lacking
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make
 from pytest_ckptcompat.report import failure
@@ -81,6 +82,12 @@ def _adapter(recipe: Recipe, route: str) -> Adapter:
                 f"{recipe.name}: no route {name!r}; the adapter {recipe.library.adapter!r} has "
                 f"{', '.join(adapter.routes)}"
             )
+    needed = lacking(adapter, route)
+    if needed is not None:
+        raise AdapterError(
+            f"{recipe.name}: the route {route!r} needs {needed}, which is not installed here: "
+            f"pip install {needed}"
+        )
     return adapter
 
 

@@ -38,9 +38,12 @@ class Adapter(Protocol):
     ``routes`` names the ways a checkpoint gets into a layer, the documented one first;
     ``carries_statics(route)`` says whether what users save by that route holds static values.
 
-    Where a layer has no arrays before it is called, the adapter has one more method,
-    ``start(layer, args, kwargs, call)``: the layer that a recipe returned, with its arrays made
-    by these inputs. It comes before all others; ``call`` is as in ``forward``.
+    An adapter may have three methods more. ``start(layer, args, kwargs, call)``, where a layer has
+    no arrays before it is called, gives the layer that a recipe returned with its arrays made by
+    these inputs; it comes before all others, and ``call`` is as in ``forward``. ``needs(route)``
+    names what is not installed here that a route needs, or gives None. ``checkpoint(layer,
+    state)`` makes of a state what the library's users save, and their own loaders take; without
+    it they get the state.
     """
 
     @property

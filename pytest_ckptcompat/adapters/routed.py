@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """By the state tree: ``load(layer, state)``. By a native file with the ending ``suffix``:
+    """By the state: ``load(layer, state)``, the state as the library's users save it, which may
+    not be the adapter's tree (``Adapter.checkpoint``). By a native file with the ending ``suffix``:
     ``save(layer, path)`` and ``restore(layer, path)``. What loads returns the layer, or None
     where it changed the one that it got."""
 
@@ -46,6 +47,10 @@ class Routed:
             )
         return self._adapter.carries_statics(route)
 
+    def needs(self, route: str) -> str | None:
+        ask = getattr(self._adapter, "needs", None)
+        return None if ask is None or route in self._own else ask(route)
+
     def suffix(self, route: str) -> str | None:
         return self._own[route].suffix if route in self._own else self._adapter.suffix(route)
 
@@ -66,8 +71,12 @@ class Routed:
         own = self._own.get(route)
         if own is None or own.load is None:
             return self._adapter.load(layer, state, route)
-        loaded = own.load(layer, state)
+        loaded = own.load(layer, self.checkpoint(layer, state))
         return layer if loaded is None else loaded
+
+    def checkpoint(self, layer: Any, state: Any) -> Any:
+        make = getattr(self._adapter, "checkpoint", None)
+        return state if make is None else make(layer, state)
 
     def save(self, layer: Any, route: str, path: Path) -> None:
         own = self._own.get(route)

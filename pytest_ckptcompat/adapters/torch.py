@@ -28,6 +28,14 @@ _EXTRA = "_extra_state"
 _VERSION = "_version"
 #: What PyTorch keeps in modules for itself, beside what every new module has.
 _INTERNAL = frozenset(("_backend", "_flat_weights", "_flat_weight_refs", "_is_replica", _VERSION))
+#: The routes by a native file, each with its ending; those by a file of the module itself.
+_SUFFIXES = {
+    "state_dict": ".pth",
+    "module": ".pt",
+    "module_default": ".pt",
+    "safetensors": ".safetensors",
+}
+_PICKLED = ("module", "module_default")
 _LITERALS = (bool, int, float, complex, str, bytes, enum.Enum, type, np.generic, np.dtype)
 _Above = Tuple[int, ...]
 
@@ -39,50 +47,73 @@ class TorchAdapter:
     save (buffers that are not persistent, tensors in attributes) as a tuple of what it is, its
     dtype and shape; its other attributes as static values; then its submodules, likewise.
     ``state_dict`` has one array for parameters that share memory.
+
+    The routes: ``state`` is ``load_state_dict``, strict. ``state_dict`` is the file that
+    ``torch.save`` makes of a ``state_dict``, read with ``weights_only`` where PyTorch has that.
+    ``module`` is the file that it makes of the module itself, unpickled
+    (``weights_only=False``), which runs whatever code the file names; ``module_default`` is the
+    same file read by ``torch.load`` as it is by default, which since 2.6 unpickles nothing but
+    what is known to be safe. ``safetensors`` is ``save_model`` and ``load_model``. A recipe opts
+    in to all but the first.
     """
+
+    routes: Tuple[str, ...] = ("state", "state_dict", "module", "module_default", "safetensors")
 
     def __init__(self) -> None:
         self._torch: Any = importlib.import_module("torch")
-        has_safetensors = importlib.util.find_spec("safetensors") is not None
-        self.routes: Tuple[str, ...] = (
-            "state",
-            "module",
-            *(["safetensors"] if has_safetensors else []),
-        )
         self._internal = _INTERNAL | set(vars(self._torch.nn.Module()))
 
     def carries_statics(self, route: str) -> bool:
-        return route == "module"
+        return route in _PICKLED
+
+    def needs(self, route: str) -> Any:
+        has = route != "safetensors" or importlib.util.find_spec("safetensors") is not None
+        return None if has else "safetensors"
 
     def suffix(self, route: str) -> Any:
-        return {"module": ".pt", "safetensors": ".safetensors"}.get(route)
+        return _SUFFIXES.get(route)
 
     def save(self, layer: Any, route: str, path: Any) -> None:
         if route == "safetensors":
             importlib.import_module("safetensors.torch").save_model(layer, str(path))
             _sort_metadata(str(path))
         else:
-            self._torch.save(layer, str(path))
+            self._torch.save(layer if route in _PICKLED else layer.state_dict(), str(path))
 
     def restore(self, layer: Any, route: str, path: Any) -> Any:
-        """The layer read from a file. The route ``module`` unpickles it, which runs whatever
-        code the file names: a recipe opts in to it."""
+        """The layer read from a file."""
         if route == "safetensors":
             importlib.import_module("safetensors.torch").load_model(layer, str(path))
             return layer
         known = inspect.signature(self._torch.load).parameters
         # Old releases unpickled without being asked.
-        given = {"weights_only": False} if "weights_only" in known else {}
+        asked = {} if route == "module_default" else {"weights_only": route == "state_dict"}
         with warnings.catch_warnings():
             # Before 1.6, files had the source of each class; that it changed says nothing.
             changed = self._torch.serialization.SourceChangeWarning
             warnings.simplefilter("ignore", changed)
-            return self._torch.load(str(path), map_location="cpu", **given)
+            read = self._torch.load(
+                str(path), map_location="cpu", **(asked if "weights_only" in known else {})
+            )
+        if route in _PICKLED:
+            return read
+        layer.load_state_dict(read)
+        return layer
 
     def seed(self, seed: int) -> None:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  recipes draw from it as well
         self._torch.manual_seed(seed)
+
+    def start(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        """A lazy layer has its parameters' shapes from its first inputs."""
+        if isinstance(layer, self._torch.nn.Module) and self._is_lazy(layer):
+            self.forward(layer.eval(), args, kwargs, call)
+        return layer
+
+    def _is_lazy(self, layer: Any) -> bool:
+        is_lazy = getattr(self._torch.nn.parameter, "is_lazy", lambda _: False)
+        return any(map(is_lazy, (*layer.parameters(), *layer.buffers())))
 
     def prepare(self, layer: Any) -> Any:
         if not isinstance(layer, self._torch.nn.Module):
@@ -183,15 +214,19 @@ class TorchAdapter:
         return function
 
     def load(self, layer: Any, state: Any, route: str) -> Any:  # noqa: ARG002  all others read files
+        layer.load_state_dict(self.checkpoint(layer, state))
+        return layer
+
+    def checkpoint(self, layer: Any, state: Any) -> Any:
+        """The flat ``state_dict`` of a state, as ``torch.save`` keeps it."""
         known = layer.state_dict()
         others = {key for key, value in known.items() if not self._is_tensor(value)}
         saved: Any = OrderedDict()
         versions: Dict[str, Any] = OrderedDict()
         self._flatten(state, "", others, saved, versions)
-        # As torch.save keeps it; modules read from it what layout the state has.
+        # Modules read from it what layout the state has.
         saved._metadata = versions  # noqa: SLF001
-        layer.load_state_dict(saved)
-        return layer
+        return saved
 
     def _flatten(
         self, node: Mapping[str, Any], path: str, others: Any, saved: Any, versions: Any

@@ -16,7 +16,14 @@ from pytest_ckptcompat import budget, jitter
 from pytest_ckptcompat.bits import same_bits
 from pytest_ckptcompat.drift import Kind, diff
 from pytest_ckptcompat.jitter import is_inexact
-from pytest_ckptcompat.layers import outputs_of, restored, same_outputs, started, words
+from pytest_ckptcompat.layers import (
+    lacking,
+    outputs_of,
+    restored,
+    same_outputs,
+    started,
+    words,
+)
 from pytest_ckptcompat.names import file_name
 from pytest_ckptcompat.recording import inputs
 from pytest_ckptcompat.state import Name, Path, Static, Tree, format_path
@@ -83,9 +90,15 @@ def record(
     known: Recorded | None = None
     refused, good = {}, []
     for route in routes:
+        needed = lacking(adapter, route)
+        if needed is not None:
+            refused[route] = (
+                f"{recipe.name}: the route {route!r} needs {needed}, which is not installed"
+            )
+            continue
         try:
             known = maker.verified(wanted if known is None else known.state, route, known)
-        except RecordError as error:  # noqa: PERF203  one route's, and the others go on
+        except RecordError as error:
             refused[route] = str(error)
         else:
             good.append(route)
