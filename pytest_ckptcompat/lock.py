@@ -1,10 +1,11 @@
-"""One recording at a time in a release folder."""
+"""One recording at a time in a folder."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat import journal
@@ -15,26 +16,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = f"{journal.PREFIX}.lock"
+#: Seconds between two looks at a lock that another holds.
+_PAUSE = 0.2
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a release folder against other recordings. Raises StoreError if one holds it."""
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold a folder against other recordings. Raises StoreError if one holds it for longer than
+    the seconds of patience."""
     lock = folder / _NAME
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            _take(lock)
+            break
+        except StoreError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path) -> None:
     own = f"{os.getpid()} {socket.gethostname()}"
     for _ in range(2):
         try:
             with lock.open("x", encoding="utf-8") as file:
                 file.write(own)
-            break
         except FileExistsError:
             _break_dead(lock)
-    else:
-        raise StoreError(f"{folder} is being recorded into by another process: try again")
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+        else:
+            return
+    raise StoreError(f"{lock.parent} is being recorded into by another process: try again")
 
 
 def _break_dead(lock: Path) -> None:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +297,25 @@ def test_the_lock_of_a_dead_process_is_broken(store):
 def test_a_lock_that_may_be_held_is_explained(store, holder):
     locked_by(store, holder)
     assert "If it is dead, delete" in refused(store, "1.0", {"conv": pending()})
+
+
+def test_who_has_patience_waits_for_a_lock(tmp_path):
+    order = []
+
+    def hold():
+        with lock.locked(tmp_path):
+            held.set()
+            time.sleep(0.3)
+            order.append("held")
+
+    held = threading.Event()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with lock.locked(tmp_path, patience=60):
+        order.append("waited")
+    holder.join()
+    assert order == ["held", "waited"]
 
 
 def test_the_lock_of_another_recording_that_was_faster_is_given_back(store, monkeypatch):

@@ -76,10 +76,12 @@ def make(requires: Iterable[str], python: str | None, cache: Path) -> Environmen
     folder = cache / "environments" / hashlib.sha256(text.encode()).hexdigest()[:20]
     inner = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
     environment = Environment(folder, folder / "venv" / inner)
+    if _is_ready(environment):
+        return environment
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with lock.locked(folder):
-            if not (folder / _READY).is_file() or not environment.python.exists():
+        with lock.locked(folder, PATIENCE):
+            if not _is_ready(environment):
                 (folder / _READY).unlink(missing_ok=True)
                 shutil.rmtree(folder / "venv", ignore_errors=True)
                 _install(environment, base, wanted, uv)
@@ -87,10 +89,11 @@ def make(requires: Iterable[str], python: str | None, cache: Path) -> Environmen
                 journal.replace_text(folder / _READY, about + "\n")
     except StoreError as error:
         raise EnvironmentFailedError(str(error)) from error
-    except EnvironmentFailedError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return environment
+
+
+def _is_ready(environment: Environment) -> bool:
+    return (environment.folder / _READY).is_file() and environment.python.exists()
 
 
 def _install(environment: Environment, base: Path, wanted: list[str], uv: str | None) -> None:
@@ -109,11 +112,13 @@ def _install(environment: Environment, base: Path, wanted: list[str], uv: str | 
         install = [*pip, "install", *quiet, *wanted]
     made = _run(create)
     if made.returncode:
+        shutil.rmtree(venv, ignore_errors=True)
         raise EnvironmentFailedError(
             f"no environment could be made with {base}: {_last(made.stderr or made.stdout)}"
         )
     done = _run(install)
     if done.returncode:
+        shutil.rmtree(venv, ignore_errors=True)
         raise EnvironmentFailedError(explain(done.stdout + done.stderr, wanted))
 
 

@@ -10,6 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -45,9 +46,10 @@ def _digest(text: str) -> str:
     return "sha256=" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def stand_ins(folder: Path) -> None:
-    """Wheels of NumPy and pytest that lead to those that run these tests."""
+def stand_ins(folder: Path, names: Iterable[str] = ("numpy", "pytest")) -> None:
+    """Wheels of NumPy, pytest and others that lead to those that run these tests."""
     site = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     path = "\n".join(sorted(site)) + "\n"
-    wheel(folder, "numpy", importlib.metadata.version("numpy"), {"ckptcompat_numpy.pth": path})
-    wheel(folder, "pytest", importlib.metadata.version("pytest"), {"ckptcompat_pytest.pth": path})
+    for name in names:
+        version = importlib.metadata.version(name)
+        wheel(folder, name, version, {f"ckptcompat_{name}.pth": path})

@@ -1,0 +1,1 @@
+"""What is measured of the project, run by hand or by CI."""
