@@ -19,6 +19,7 @@ from pytest_ckptcompat.layers import (
     started,
     words,
 )
+from pytest_ckptcompat.pictures import grid
 from pytest_ckptcompat.policy import Fate, Finding, Verdict, verdict
 from pytest_ckptcompat.state import (
     Array,
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.golden import Golden
+    from pytest_ckptcompat.grids import Grid
     from pytest_ckptcompat.recipe import Recipe
 
 #: How many paths a finding about many arrays names.
 NAMED_PATHS = 4
+#: Of how many outputs at most a result keeps a grid.
+MAX_GRIDS = 4
 #: The kind of finding about an array of which it cannot be known whether a golden determines it.
 UNKNOWN = "unknown"
 
@@ -50,12 +54,14 @@ class Outcome:
 
     ``reached`` are the stages that ran; ``used`` is the largest share of an output's allowance
     that its deviation uses (1.0 is the limit), None where outputs were not compared by value.
+    ``grids`` are small pictures of outputs that are not right.
     """
 
     findings: tuple[Finding, ...]
     drifts: tuple[Drift, ...]
     reached: tuple[str, ...]
     used: float | None = None
+    grids: tuple[Grid, ...] = ()
 
 
 @dataclass
@@ -69,6 +75,7 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)  # new fields that the loaded layer lacks
+    grids: list[Grid] = field(default_factory=list)
 
     def find(self, stage: str, kind: str, path: str, fate: Fate, text: str) -> None:
         judged = verdict(kind, fate, self.recipe.library.verdicts)
@@ -107,7 +114,8 @@ def check(
         _fields(run, drifts, fresh, loaded)
         _state(run, drifts, fresh, loaded)
     used = None if loaded_layer is None else _forward(run, loaded_layer)
-    return Outcome(_with_outputs_in_mind(run), drifts, tuple(run.reached), used)
+    judged = _with_outputs_in_mind(run)
+    return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids))
 
 
 def _with_outputs_in_mind(run: _Run) -> tuple[Finding, ...]:
@@ -298,9 +306,23 @@ def _forward(run: _Run, layer: Any) -> float | None:
             run.find("forward", "shifted", where, Fate.SHIFTED, text)
         elif comparison.used is not None:
             shares.append(comparison.used)
+        if comparison is not None and comparison.zone != "within":
+            _picture(run, path, text, got, comparison)
     if any(finding.stage == "forward" and finding.fate is Fate.BROKEN for finding in run.findings):
         _repeatable(run, layer, got)
     return max(shares, default=None)
+
+
+def _picture(run: _Run, path: Path, text: str, got: Tree, comparison: numeric.Comparison) -> None:
+    """Keep a grid of an output that is not right, for reports."""
+    if len(run.grids) == MAX_GRIDS:
+        return
+    wanted = Tree.of(numbers_as_arrays(run.golden.outputs.plain())).arrays()[path]
+    judged_alone = run.recipe.exact or run.recipe.rtol is not None or run.recipe.atol is not None
+    budget = None if judged_alone else run.golden.budgets.get(format_path(path))
+    worst = comparison.worst_index
+    made = grid(format_path(path), text, wanted, got.arrays()[path], budget, worst)
+    run.grids += [made] if made is not None else []
 
 
 def _repeatable(run: _Run, layer: Any, first: Tree) -> None:

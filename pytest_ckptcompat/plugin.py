@@ -15,7 +15,7 @@ from pytest_ckptcompat.hooks.running import (
     pytest_runtest_call,
     pytest_runtest_makereport,
 )
-from pytest_ckptcompat.hooks.shared import narrowing
+from pytest_ckptcompat.hooks.shared import narrowing, reports_of
 from pytest_ckptcompat.snapshots.hooks import ckpt_snapshot
 
 __all__ = [
@@ -49,6 +49,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help='check the goldens of these versions only: "0.14.16", ">=1,<2"',
     )
     group.addoption("--ckpt-golden", metavar="DIR", help="the folder of the goldens")
+    group.addoption(
+        "--ckpt-report",
+        metavar="FILE",
+        action="append",
+        help="write a report, its form by the ending: .html, .json or .md (may be repeated)",
+    )
+    group.addoption(
+        "--ckpt-step-summary",
+        action="store_true",
+        help="append the report in Markdown to $GITHUB_STEP_SUMMARY, where that is set",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "once for each"
         )
     narrowing(config)
+    reports_of(config)
     config.pluginmanager.register(Reporting(config), "ckptcompat-reporting")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pytest_ckptcompat.drift import Kind
 from pytest_ckptcompat.layers import lacking
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make
-from pytest_ckptcompat.report import failure
+from pytest_ckptcompat.report import detail, failure
 from pytest_ckptcompat.report.result import Result, status
 from pytest_ckptcompat.session import Choice
 from pytest_ckptcompat.state import StateError
@@ -64,13 +65,18 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         entries=settled.used,
         notes=tuple(f"{f.path}: {f.text}" for f in settled.findings if f.kind == UNKNOWN),
     )
+    shown = _shown(path)
+    if outcome.drifts or settled.findings:
+        about = (outcome.reached, outcome.drifts, outcome.grids, shown, entry.provenance)
+        result = replace(result, detail=detail.detail(result, *about))
     if settled.idle_waivers:
         idle = settled.idle_waivers[0]
         said = f"{idle} of the ledger waives it ({idle.reason}), but nothing breaks: take it out"
         return _failed(result), said
     if result.status != "failed":
         return result, None
-    return result, failure.text(_failure(shelf, recipe, result, outcome, _shown(path)))
+    failed = _failure(shelf, recipe, result, outcome, shown)
+    return detail.with_advice(result, failed), failure.text(failed)
 
 
 def _adapter(recipe: Recipe, route: str) -> Adapter:

@@ -90,6 +90,16 @@ def choice_of(item: pytest.Item) -> session.Choice | None:
     return choice if isinstance(choice, session.Choice) else None
 
 
+def about(item: pytest.Function) -> tuple[str, str]:
+    """The library and the name of a recipe that could not be described, as far as is known."""
+    arguments = arguments_of(item) or {}
+    try:
+        library = _shelf(item, arguments).library.name
+        return library, base_name(item, arguments)
+    except USER_ERRORS:
+        return "", item.originalname
+
+
 def _is_wanted(item: pytest.Function) -> bool:
     choice, arguments = choice_of(item), arguments_of(item)
     if choice is None or arguments is None:

@@ -9,14 +9,18 @@ import pytest
 from packaging.version import Version
 
 from pytest_ckptcompat import audit, versions
-from pytest_ckptcompat.hooks.shared import RUN, run_of
+from pytest_ckptcompat.hooks.shared import RUN, reports_of, run_of, step_summary
 from pytest_ckptcompat.marks import MARK
-from pytest_ckptcompat.report import summary
+from pytest_ckptcompat.report import assemble, forms, summary
+from pytest_ckptcompat.report.report import ReportError
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.store import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ckptcompat.hooks.shared import Run
+    from pytest_ckptcompat.store import Release
 
 
 class Reporting:
@@ -25,14 +29,23 @@ class Reporting:
     def __init__(self, pytest_config: pytest.Config) -> None:
         self._config = pytest_config
         self._results: list[Result] = []
+        self._unchecked: list[Result] = []
+        self._problems: list[str] = []
         self._facts: dict[str, dict[str, Any]] = {}
         self._wrong: list[str] = []
         self._recorded: list[str] = []
+        self._written: list[Path] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = getattr(report, "ckptcompat", None)
         if data is not None:
             self._results.append(Result.from_json(json.loads(data)))
+        unchecked = getattr(report, "ckptcompat_unchecked", None)
+        if unchecked is not None:
+            self._unchecked.append(Result.from_json(json.loads(unchecked)))
+        problem = getattr(report, "ckptcompat_problem", None)
+        if problem is not None:
+            self._problems.append(problem)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -44,14 +57,49 @@ class Reporting:
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[MARK] = self._facts
             return
-        if not self._facts:
-            return
-        if self._config.getoption("ckpt_record"):
+        if self._facts and self._config.getoption("ckpt_record"):
             self._commit()
-        else:
+        elif self._facts:
             self._judge_ledgers()
+        if not self._config.getoption("collectonly"):
+            self._report(session)
         if self._wrong and session.exitstatus in (pytest.ExitCode.OK, 0):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _report(self, session: pytest.Session) -> None:
+        """Write the report in every form that was asked for."""
+        files, step = reports_of(self._config), step_summary(self._config)
+        if not files and step is None:
+            return
+        failed = self._wrong and session.exitstatus in (pytest.ExitCode.OK, 0)
+        code = int(pytest.ExitCode.TESTS_FAILED if failed else session.exitstatus)
+        made = assemble.report(
+            self._seen(),
+            self._facts,
+            self._releases(),
+            (*self._problems, *self._wrong),
+            code,
+        )
+        for write, path in (
+            *((forms.write, file) for file in files),
+            *([(forms.append, step)] if step is not None else []),
+        ):
+            try:
+                write(made, path)
+            except ReportError as error:
+                self._wrong.append(str(error))
+            else:
+                self._written.append(path)
+
+    def _seen(self) -> list[Result]:
+        """Every result, with those of items that never came to their check."""
+        return [*self._results, *self._unchecked]
+
+    def _releases(self) -> dict[str, tuple[Release, ...]]:
+        if not self._facts:
+            return {}
+        known = run_of(self._config).session
+        return {name: known.shelf(known.config.library(name)).releases for name in self._facts}
 
     def _judge_ledgers(self) -> None:
         run = run_of(self._config)
@@ -75,10 +123,12 @@ class Reporting:
                 self._recorded.append(f"{counted} recorded in {folder}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if not self._facts or hasattr(self._config, "workerinput"):
+        if hasattr(self._config, "workerinput"):
             return
         quiet = self._config.get_verbosity() < 0
-        lines = [] if quiet else list(summary.lines(self._results, self._facts))
+        lines = [] if quiet else list(summary.lines(self._seen(), self._facts))
+        if not quiet:
+            lines += [f"report: {path}" for path in self._written]
         if lines or self._recorded or self._wrong:
             terminalreporter.write_sep("-", "ckptcompat")
         for line in (*lines, *self._recorded):
@@ -98,7 +148,7 @@ def _facts(run: Run) -> dict[str, dict[str, Any]]:
                 current = ""
             facts[shelf.library.name] = {
                 "current": current,
-                "left_out": len(shelf.left_out),
+                "newer": sorted(shelf.left_out),
                 "narrowed": shelf.only is not None,
             }
     return facts

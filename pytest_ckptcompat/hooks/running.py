@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ckptcompat import recipe, session
-from pytest_ckptcompat.hooks.collecting import Integrity, choice_of
+from pytest_ckptcompat.hooks.collecting import Integrity, about, choice_of
 from pytest_ckptcompat.hooks.shared import (
     LOCKED,
     PROBLEM,
@@ -21,7 +22,8 @@ from pytest_ckptcompat.hooks.shared import (
     run_of,
 )
 from pytest_ckptcompat.marks import MARK, layer_of
-from pytest_ckptcompat.report.result import Result
+from pytest_ckptcompat.report import properties
+from pytest_ckptcompat.report.result import SKIPPED, Result
 from pytest_ckptcompat.snapshots import hooks as snapshots
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         __tracebackhide__ = True
         error.__traceback__ = _outside(error.__traceback__)
         raise
+    result = replace(result, file=wanted.module, line=wanted.line, text=said or "")
     pyfuncitem.stash[RESULT] = result
+    pyfuncitem.user_properties += properties.of(result)
     if said is not None:
         pytest.fail(said, pytrace=False)
     if result.status == "waived":
@@ -118,7 +122,32 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    # Attributes of plain text travel from a worker to the controller.
     if call.when == "call" and RESULT in item.stash:
-        # An attribute of plain text travels from a worker to the controller.
         report.ckptcompat = json.dumps(item.stash[RESULT].to_json())  # type: ignore[attr-defined]
+    elif isinstance(item, Integrity):
+        if report.failed:
+            report.ckptcompat_problem = report.longreprtext  # type: ignore[attr-defined]
+    elif not report.passed and isinstance(item, pytest.Function) and choice_of(item) is not None:
+        told = json.dumps(_unchecked(item, report).to_json())
+        report.ckptcompat_unchecked = told  # type: ignore[attr-defined]
     return report
+
+
+def _unchecked(item: pytest.Function, report: pytest.TestReport) -> Result:
+    """An item that never came to its check, or that failed after it."""
+    choice, wanted = choice_of(item), item.stash.get(RECIPE, None)
+    assert choice is not None
+    library, name = about(item) if wanted is None else (wanted.library.name, wanted.name)
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return Result(
+        library=library,
+        recipe=name,
+        current="",
+        status="failed" if report.failed else SKIPPED,
+        version=choice.version,
+        route=choice.route if choice.mode == "golden" else choice.mode,
+        text=told,
+        file=wanted.module if wanted else item.location[0],
+        line=wanted.line if wanted else (item.location[1] or 0) + 1,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ import pytest
 
 from pytest_ckptcompat import config as configuration
 from pytest_ckptcompat import ledger, recipe, session, versions
+from pytest_ckptcompat.report import forms
+from pytest_ckptcompat.report.report import ReportError
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.store import StoreError
 
@@ -52,6 +55,24 @@ def narrowing(config: pytest.Config) -> SpecifierSet | None:
         return versions.specifier(text) if text else None
     except versions.VersionError as error:
         raise pytest.UsageError(f"--ckpt-version: {error}") from error
+
+
+def reports_of(config: pytest.Config) -> tuple[Path, ...]:
+    """The files that ``--ckpt-report`` names. Raises UsageError for one that cannot be."""
+    given = dict.fromkeys(config.getoption("ckpt_report") or ())
+    files = tuple(Path(config.invocation_params.dir, name) for name in given)
+    for file in files:
+        try:
+            forms.check(file)
+        except ReportError as error:
+            raise pytest.UsageError(f"--ckpt-report {error}") from error
+    return files
+
+
+def step_summary(config: pytest.Config) -> Path | None:
+    """The file of GitHub Actions that ``--ckpt-step-summary`` is about, where there is one."""
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(file) if file and config.getoption("ckpt_step_summary") else None
 
 
 def run_of(pytest_config: pytest.Config) -> Run:

@@ -116,10 +116,9 @@ def _finding(finding: Finding, failure: Failure) -> list[str]:
 
 def _advice(failure: Failure) -> list[str]:
     result = failure.result
-    lines = _wrap(_consequence(failure))
-    failing = [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
-    fates = {(f.path, f.kind): f.fate for f in failing if f.stage == "fields"}
-    found = suggest.migration(failure.drifts, fates, failure.since, failure.loaded)
+    lines = _wrap(consequence(failure))
+    failing = _failing(result)
+    found = suggestion(failure)
     if found is not None:
         some = found.handled < found.failing
         what = f"{found.handled} of {found.failing} drifts" if some else "it"
@@ -130,6 +129,17 @@ def _advice(failure: Failure) -> list[str]:
     meant = "break" if breaks else "loss"
     lines.append(f"  If the {meant} is meant, record it with a reason: {command}")
     return lines
+
+
+def suggestion(failure: Failure) -> suggest.Suggestion | None:
+    """What to paste to handle the failing drifts; None where nothing can be suggested."""
+    failing = _failing(failure.result)
+    fates = {(f.path, f.kind): f.fate for f in failing if f.stage == "fields"}
+    return suggest.migration(failure.drifts, fates, failure.since, failure.loaded)
+
+
+def _failing(result: Result) -> list[Finding]:
+    return [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
 
 
 def _wrap(said: str) -> list[str]:
@@ -146,7 +156,7 @@ def _saved_by(failure: Failure) -> str:
     up to that version has.
     """
     result = failure.result
-    failing = [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
+    failing = _failing(result)
     fields = [f for f in failing if f.stage == "fields"]
     absent = [
         failure.absent[f.path] for f in fields if f.kind == Kind.ADDED and f.path in failure.absent
@@ -156,7 +166,8 @@ def _saved_by(failure: Failure) -> str:
     return f"{min(absent, key=Version)} or before"
 
 
-def _consequence(failure: Failure) -> str:
+def consequence(failure: Failure) -> str:
+    """What the failure means for whoever saved such a checkpoint, in a sentence."""
     result = failure.result
     who = f"Whoever saved {result.recipe} with {result.library}"
     failing = [f for f in result.findings if f.verdict is Verdict.FAIL]

@@ -3,19 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping  # noqa: TC003  from_json looks at annotations
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from pytest_ckptcompat.grids import Grid  # noqa: TC001  the same
 from pytest_ckptcompat.policy import Fate, Finding, Verdict
+from pytest_ckptcompat.report.shape import build
+
+if TYPE_CHECKING:
+    from typing import Self
 
 #: What an item can come to. ``passed`` may have handled drift among its findings.
 STATUSES = ("passed", "shifted", "acknowledged", "waived", "new", "recorded", "failed")
+
+#: What a report tells beside that: an item that never got to its check, and a newer golden.
+SKIPPED, LEFT_OUT = "skipped", "left out"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A drift as people read it. ``new_path`` is empty where the path is the same."""
+
+    kind: str
+    path: str
+    new_path: str
+    old: str
+    new: str
+    fate: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to paste. ``handled`` of ``failing`` drifts are handled by it."""
+
+    purpose: str
+    code: tuple[str, ...]
+    handled: int
+    failing: int
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a report shows of an item beside its findings.
+
+    ``reached`` are the stages that ran; ``golden`` is the file, ``provenance`` where that comes
+    from; ``drifts_left_out`` counts those beyond the first ones.
+    """
+
+    reached: tuple[str, ...] = ()
+    drifts: tuple[Seen, ...] = ()
+    drifts_left_out: int = 0
+    advice: Advice | None = None
+    consequence: str = ""
+    golden: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    grids: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
     """``used`` is the largest share of an output's allowance; ``entries`` are the ledger's that
-    were needed; ``route`` and ``version`` are empty where no golden was involved."""
+    were needed; ``route`` and ``version`` are empty where no golden was involved; ``text`` is
+    what a failure says; ``file`` and ``line`` are the recipe's."""
 
     library: str
     recipe: str
@@ -27,18 +78,22 @@ class Result:
     used: float | None = None
     entries: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    text: str = ""
+    file: str = ""
+    line: int = 0
+    detail: Detail | None = None
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Result:
-        findings = tuple(
-            Finding(**{**f, "fate": Fate(f["fate"]), "verdict": Verdict(f["verdict"])})
-            for f in data["findings"]
-        )
-        sequences = {key: tuple(data[key]) for key in ("entries", "notes")}
-        return cls(**{**data, **sequences, "findings": findings})
+    def from_json(cls, data: Any) -> Self:
+        """Raises shape.ShapeError."""
+        return build(cls, data)
+
+    @property
+    def drifted(self) -> bool:
+        return any(finding.stage == "fields" for finding in self.findings)
 
 
 def status(findings: tuple[Finding, ...]) -> str:

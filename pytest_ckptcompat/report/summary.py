@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from packaging.version import Version
-
-from pytest_ckptcompat.policy import Fate, Verdict
-from pytest_ckptcompat.report.result import STATUSES, Result
+from pytest_ckptcompat.policy import Fate
+from pytest_ckptcompat.report.causes import causes, in_order
+from pytest_ckptcompat.report.result import SKIPPED, STATUSES, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: How many causes and shifted recipes have a line of their own.
 NAMED = 6
-#: How many fields and recipes a line names.
-NAMED_IN_LINE = 3
 
 
-def lines(results: Sequence[Result], facts: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+def lines(results: Sequence[Result], facts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """One line for each library, then what deserves a word.
 
-    ``facts`` are, by library: ``current``, ``left_out`` (newer goldens) and ``narrowed``.
+    ``facts`` are, by library: ``current``, ``newer`` (goldens left out) and ``narrowed``.
     """
     by_library: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -36,14 +33,14 @@ def lines(results: Sequence[Result], facts: Mapping[str, Mapping[str, object]]) 
                 yield f"  {result.recipe}: {note}"
 
 
-def _one_line(library: str, results: Sequence[Result], facts: Mapping[str, object]) -> str:
+def _one_line(library: str, results: Sequence[Result], facts: Mapping[str, Any]) -> str:
     counts = Counter(result.status for result in results)
-    parts = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
-    if facts.get("left_out"):
-        parts.append(f"{facts['left_out']} newer goldens left out")
+    parts = [f"{counts[status]} {status}" for status in (*STATUSES, SKIPPED) if counts[status]]
+    if facts.get("newer"):
+        parts.append(f"{len(facts['newer'])} newer goldens left out")
     if facts.get("narrowed"):
         parts.append("narrowed by --ckpt-version")
-    handled = sum(1 for r in results if any(f.stage == "fields" for f in r.findings))
+    handled = sum(1 for r in results if r.drifted)
     if handled:
         parts.append(f"{handled} with drift")
     used = [result.used for result in results if result.used is not None]
@@ -54,57 +51,17 @@ def _one_line(library: str, results: Sequence[Result], facts: Mapping[str, objec
 
 
 def _causes(results: Sequence[Result]) -> Iterator[str]:
-    """One line for each cause of failure that several goldens show.
-
-    A cause is a kind of drift and the field's name, wherever the field lies, or what a stage
-    says where nothing drifted. Causes that the same goldens show share a line.
-    """
-    goldens: dict[tuple[str, str], dict[tuple[str, str], None]] = defaultdict(dict)
-    for result in results:
-        for cause in _failing(result):
-            goldens[cause][result.recipe, result.version] = None
-    together: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = defaultdict(list)
-    for (name, kind), mine in goldens.items():
-        if len(mine) > 1:
-            together[kind, tuple(mine)].append(name)
-    found = sorted(together.items(), key=lambda item: -len(item[0][1]))
-    for (kind, which), names in found[:NAMED]:
-        recipes = list(dict.fromkeys(recipe for recipe, _ in which))
-        of = f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''}"
-        span = _span(version for _, version in which)
-        yield f"  {_some(names)} {kind}: {len(which)} goldens of {of}, {span} ({_some(recipes)})"
+    """One line for each cause of failure that several goldens show."""
+    found = [cause for cause in causes(results) if cause.goldens > 1]
+    for cause in found[:NAMED]:
+        yield f"  {cause}"
     if len(found) > NAMED:
         yield f"  {len(found) - NAMED} more causes that several goldens show"
 
 
-def _failing(result: Result) -> Iterator[tuple[str, str]]:
-    """The (name, kind) of each cause for which a golden failed."""
-    if result.status != "failed" or not result.version:
-        return
-    failing = [f for f in result.findings if f.verdict in (Verdict.FAIL, Verdict.ACK)]
-    fields = [f for f in failing if f.stage == "fields"]
-    for finding in fields:
-        yield _last(finding.path), str(finding.kind)
-    for finding in [] if fields else failing[:1]:
-        yield finding.stage, str(finding.kind)
-
-
-def _last(path: str) -> str:
-    """The field's name in a formatted path, with what numbers follow it."""
-    parts = path.split("/")
-    named = [at for at, part in enumerate(parts) if not part.isdecimal()]
-    return "/".join(parts[named[-1] :]) if named else path
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - NAMED_IN_LINE
-    listed = ", ".join(names[:NAMED_IN_LINE])
-    return f"{listed} and {more} more" if more > 0 else listed
-
-
 def _span(versions: Iterable[str]) -> str:
-    found = sorted({Version(version) for version in versions})
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    found = in_order(versions)
+    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def _shifted(results: Sequence[Result]) -> Iterator[str]:
