@@ -80,14 +80,14 @@ def _golden(place: Place) -> dict[str, Any]:
 
 
 def _file(place: Place) -> dict[str, Any]:
-    from pytest_ckptcompat.recording import importing  # noqa: PLC0415  NumPy comes with it
+    from pytest_ckptcompat.formats import FormatError, files  # noqa: PLC0415  NumPy comes with it
     from pytest_ckptcompat.state import StateError, Tree  # noqa: PLC0415
 
     assert place.file is not None
     try:
-        values = importing.read_file(place.file)
+        values = files.read(place.file)
         return {"file": str(place.file), "state": nodes(Tree.of(values))}
-    except (importing.ImportFailedError, StateError) as error:
+    except (FormatError, StateError) as error:
         raise CommandError(str(error)) from error
 
 

@@ -10,9 +10,9 @@ from pytest_ckptcompat.adapters import resolve
 from pytest_ckptcompat.checks import check
 from pytest_ckptcompat.digests import mismatch
 from pytest_ckptcompat.golden import Golden
-from pytest_ckptcompat.layers import restored, words
+from pytest_ckptcompat.layers import restored, started, words
 from pytest_ckptcompat.policy import Verdict
-from pytest_ckptcompat.recording import importing
+from pytest_ckptcompat.recording import importing, inputs
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.state import Tree
 from pytest_ckptcompat.store import StoreError
@@ -77,7 +77,8 @@ class Converter:
             if wrong:
                 self.problem = f"today's layer does not take it as it was ({'; '.join(wrong[:3])})"
                 return
-        fresh = adapter.prepare(build())
+        given = self.golden.inputs if self.verified else inputs.draw(recipe)
+        fresh = started(adapter, build(), given, recipe)
         layer = restored(adapter, route, fresh, self.golden.state, self.artifact)
         if save_route is not None:
             adapter.save(layer, save_route, self.output)
@@ -134,6 +135,8 @@ def of_file(
 ) -> Converter:
     """The conversion of a checkpoint file. Raises importing.ImportFailedError."""
     source = importing.read_source(file, None, inputs="", outputs="")
+    if source.state is None:
+        raise importing.ImportFailedError(f"{file} is of no format that is known here")
     nothing = Tree.of({"args": (), "kwargs": {}})
     kept = Golden(recipe, Tree.of(source.state), nothing, Tree.of([]))
     return Converter(library, recipe, kept, route, output, save_route, verified=False)
