@@ -19,7 +19,7 @@ BREAK, COMPATIBLE = "break", "compatible"
 ABOUT = "case.toml"
 #: The kind of each key, and whether a case needs it.
 _KEYS: Mapping[str, tuple[type, bool]] = {
-    "title": (str, True),
+    "title": (str, False),
     "library": (str, True),
     "import": (str, False),
     "adapter": (str, True),
@@ -31,7 +31,7 @@ _KEYS: Mapping[str, tuple[type, bool]] = {
     "new_requirements": (list, True),
     "verdict": (str, True),
     "cause": (list, False),
-    "issue": (str, True),
+    "issue": (str, False),
     "config": (dict, False),
 }
 _WORDS: Mapping[type, str] = {str: "a text", list: "a list", dict: "a table"}
@@ -120,7 +120,7 @@ def read(folder: Path) -> Case:
     case = Case(
         name=folder.name,
         folder=folder,
-        title=table["title"],
+        title=table.get("title", folder.name),
         library=table["library"],
         import_name=table.get("import", ""),
         adapter=table["adapter"],
@@ -129,7 +129,7 @@ def read(folder: Path) -> Case:
         new=_side(table, "new", file),
         verdict=table["verdict"],
         cause=tuple(_texts(table.get("cause", []), f"cause in {file}")),
-        issue=table["issue"],
+        issue=table.get("issue", ""),
         config=table.get("config", {}),
     )
     if not case.recipes:

@@ -132,7 +132,7 @@ def test_requirements_that_cannot_be_had_are_named(cases):
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({"title": None}, "lacks 'title': every case needs it"),
+        ({"adapter": None}, "lacks 'adapter': every case needs it"),
         ({"verdict": "broken"}, "it is 'break' or 'compatible'"),
         ({"verdict": "break"}, "a break needs cause"),
         ({"cause": ["scale"]}, "a compatible case has none"),
