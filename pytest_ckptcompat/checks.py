@@ -9,8 +9,9 @@ import numpy as np
 
 from pytest_ckptcompat import numeric
 from pytest_ckptcompat.bits import digest_bits, same_bits
-from pytest_ckptcompat.drift import Drift, Kind, describe, diff
+from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, form
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import (
     numbers_as_arrays,
     outputs_of,
@@ -30,6 +31,7 @@ from pytest_ckptcompat.state import (
     same_static,
     show,
 )
+from pytest_ckptcompat.statics import kind_of
 
 if TYPE_CHECKING:
     import pathlib
@@ -78,7 +80,7 @@ class _Run:
     grids: list[Grid] = field(default_factory=list)
 
     def find(self, stage: str, kind: str, path: str, fate: Fate, text: str) -> None:
-        judged = verdict(kind, fate, self.recipe.library.verdicts)
+        judged = verdict(kind, path, fate, self.recipe.library.verdicts)
         self.findings.append(Finding(stage, kind, path, fate, judged, text))
 
     def fail(self, stage: str, kind: str, path: str, text: str) -> None:
@@ -174,7 +176,8 @@ def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) ->
             got = now.get(path)
             if not isinstance(got, Static) or not same_static(leaf.value, got.value):
                 text = f"was {show(leaf.value)} on both sides; the loader made it {describe(got)}"
-                run.fail("fields", Kind.CHANGED, format_path(path), text)
+                kind = kind_of(leaf.value, got.value) if isinstance(got, Static) else Kind.REPLACED
+                run.fail("fields", kind, format_path(path), text)
 
 
 _FATES = {
@@ -189,7 +192,7 @@ _FATES = {
 
 def _state(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> None:
     run.reached.append("state")
-    drifted = {drift.path for drift in drifts if drift.kind in (Kind.RETYPED, Kind.RESHAPED)}
+    drifted = {drift.path for drift in drifts if drift.kind.family in ("retyped", "reshaped")}
     skipped: list[Path] = []
     altered: list[Path] = []
     now = loaded.arrays()
@@ -349,7 +352,8 @@ def compare_outputs(
     structural = [
         drift
         for drift in diff(wanted, got)
-        if drift.kind not in (Kind.REORDERED, Kind.TIED, Kind.UNTIED, Kind.RETYPED, Kind.RESHAPED)
+        if drift.kind not in (Kind.REORDERED, Kind.TIED, Kind.UNTIED)
+        and drift.kind.family not in ("retyped", "reshaped")
     ]
     for drift in structural:
         yield drift.path, _output_drift(drift), None
@@ -372,7 +376,8 @@ def compare_outputs(
 def _output_drift(drift: Drift) -> str:
     if drift.new_path is not None:
         return f"{drift.kind} to {format_path(drift.new_path)}"
-    return f"{drift.kind}: expected {describe(drift.old)}, got {describe(drift.new)}"
+    kind = drift.kind.family or drift.kind
+    return f"{kind}: expected {describe(drift.old)}, got {describe(drift.new)}"
 
 
 def _in_words(comparison: numeric.Comparison) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pytest_ckptcompat import policy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -18,7 +20,6 @@ class ConfigError(Exception):
     """Something in the configuration or in a mark's arguments is wrong; says what and where."""
 
 
-VERDICTS = ("note", "ack", "fail")
 SOURCES = ("git", "index")
 
 
@@ -41,7 +42,7 @@ class Library:
     inference: str | None = None
     paths: tuple[str, ...] = ()
     routes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    verdicts: Mapping[str, str] = field(default_factory=dict)
+    verdicts: policy.Verdicts = field(default_factory=dict)
     k: float = 8.0
     fail_on_new: bool = False
     fail_on_missing: bool = False
@@ -181,8 +182,16 @@ def _config(root: Path, table: dict[str, Any], where: str) -> Config:
     libraries = {}
     for key, own in _typed(table.get("libraries", {}), dict, f"libraries in {where}").items():
         place = f"[tool.ckptcompat.libraries.{key}] of {root / 'pyproject.toml'}"
-        libraries[key] = _library(key, {**shared, **_typed(own, dict, place)}, place)
+        libraries[key] = _library(key, _merged(shared, _typed(own, dict, place)), place)
     return Config(root, root / golden, default, libraries)
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a library says itself before what all say; verdicts one by one."""
+    verdicts = [table.get("verdicts") for table in (shared, own)]
+    if all(isinstance(table, dict) for table in verdicts):
+        own = {**own, "verdicts": {**verdicts[0], **verdicts[1]}}  # type: ignore[dict-item]
+    return {**shared, **own}
 
 
 def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
@@ -195,11 +204,7 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
         values[attribute] = _typed(value, kind, f"{key} in {where}")
     if "paths" in values:
         values["paths"] = tuple(_typed(p, str, f"paths in {where}") for p in values["paths"])
-    for kind_, verdict in values.get("verdicts", {}).items():
-        if verdict not in VERDICTS:
-            raise ConfigError(
-                f"verdicts.{kind_} in {where} is {verdict!r}: it is one of {', '.join(VERDICTS)}"
-            )
+    _check_verdicts(values.get("verdicts", {}), where)
     if "routes" in values:
         values["routes"] = {
             route: _route(own, f"routes.{route} in {where}")
@@ -211,6 +216,22 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
     for key in CALLABLES:
         check_callable_name(getattr(library, key), f"{key} in {where}")
     return library
+
+
+def _check_verdicts(table: Mapping[str, Any], where: str) -> None:
+    """Verdicts by what is found, or by path pattern a table of such."""
+    for name, said in table.items():
+        if isinstance(said, dict):
+            place = f"the verdicts of {name!r} in {where}"
+            check_keys(said, policy.NAMES, place, "kind")
+            pairs = [(f"{inner!r} of {place}", verdict) for inner, verdict in said.items()]
+        else:
+            check_keys([name], policy.NAMES, f"the verdicts of {where}", "kind")
+            pairs = [(f"verdicts.{name} in {where}", said)]
+        for place, verdict in pairs:
+            if verdict not in policy.CHOICES:
+                known = ", ".join(policy.CHOICES)
+                raise ConfigError(f"{place} is {verdict!r}: it is one of {known}")
 
 
 def _check_releases(library: Library, where: str) -> None:
@@ -289,13 +310,13 @@ def check_callable_name(value: object, where: str) -> None:
             raise ConfigError(f'{where} is {value!r}: write it as "package.module:name"')
 
 
-def check_keys(given: Iterable[str], known: tuple[str, ...], where: str) -> None:
+def check_keys(given: Iterable[str], known: tuple[str, ...], where: str, what: str = "key") -> None:
     """Refuse unknown keys, naming the one that was probably meant."""
     for key in given:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-            raise ConfigError(f"unknown key {key!r} in {where}{hint}")
+            raise ConfigError(f"unknown {what} {key!r} in {where}{hint}")
 
 
 def _typed(value: Any, kind: type | tuple[type, ...], where: str) -> Any:

@@ -6,12 +6,14 @@ Written for Python 3.8, like ``state``: recording compares states in old environ
 from __future__ import annotations
 
 import difflib
-import enum
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.state import (
     Array,
     Container,
@@ -23,9 +25,12 @@ from pytest_ckptcompat.state import (
     same_static,
     show,
 )
+from pytest_ckptcompat.statics import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from pytest_ckptcompat.state import Key
 
 #: How alike two names of static fields with one value must be to suggest a rename, from 0 to 1.
 NAME_LIKENESS = 0.5
@@ -34,25 +39,6 @@ NAME_LIKENESS = 0.5
 MOST_NAMES = 32
 
 _NUMBER = re.compile(r"\d+")
-
-
-class Kind(str, enum.Enum):  # StrEnum came with Python 3.11
-    """What differs at one path. One place defines each kind: ``diff`` and its helpers below."""
-
-    ADDED = "added"  # the current layer has it, the golden lacks it
-    REMOVED = "removed"  # the golden has it, the current layer lacks it
-    RENAMED = "renamed"  # removed and added under the same parent, alike in content
-    MOVED = "moved"  # the same, under another parent
-    RETYPED = "retyped"  # an array of another dtype
-    RESHAPED = "reshaped"  # an array of another shape
-    RESTRUCTURED = "restructured"  # another kind of container or leaf
-    REORDERED = "reordered"  # the same keys in another order
-    CHANGED = "value changed"  # a static value differs
-    TIED = "tied"  # leaves that were separate arrays are one now
-    UNTIED = "untied"  # leaves that were one array are separate now
-
-    __str__ = str.__str__
-    __format__ = str.__format__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -92,8 +78,17 @@ class Drift:
             Kind.MOVED: f"moved to {other}?",
             Kind.TIED: f"tied: one array with {other} now",
             Kind.UNTIED: f"untied: was one array with {other}",
+            Kind.ROLE: f"{self.kind}: {_role(self.old)} -> {_role(self.new)}",
         }
         return said.get(self.kind, f"{self.kind}: {old} -> {new}")
+
+
+def _role(node: Node | None) -> str:
+    """What a mark says of the array beside it; without one it is trainable."""
+    value = node.value if isinstance(node, Static) else True
+    if isinstance(value, bool):
+        return "trainable" if value else "frozen"
+    return value if isinstance(value, str) else describe(node)
 
 
 def describe(node: Node | None) -> str:
@@ -115,7 +110,7 @@ def diff(old: Tree, new: Tree) -> tuple[Drift, ...]:
 
     Array *values* are not compared: that is the state stage's question.
     """
-    drifts = _pair_renames(list(_walk((), old.root, new.root)))
+    drifts = _with_lengths(_pair_renames(list(_walk((), old.root, new.root))), old, new)
     return (*drifts, *_ties(old, new))
 
 
@@ -124,22 +119,65 @@ def _walk(path: Path, old: Node, new: Node) -> Iterator[Drift]:
         yield from _walk_containers(path, old, new)
     elif isinstance(old, Array) and isinstance(new, Array):
         if old.dtype != new.dtype:
-            yield Drift(Kind.RETYPED, path, old, new)
+            yield Drift(_retyped(old.value.dtype, new.value.dtype), path, old, new)
         if old.shape != new.shape:
-            yield Drift(Kind.RESHAPED, path, old, new)
+            same_size = old.value.size == new.value.size
+            yield Drift(Kind.RESHAPED if same_size else Kind.RESIZED, path, old, new)
     elif isinstance(old, Static) and isinstance(new, Static):
         if not same_static(old.value, new.value):
-            yield Drift(Kind.CHANGED, path, old, new)
+            yield Drift(kind_of(old.value, new.value), path, old, new)
     else:
-        yield Drift(Kind.RESTRUCTURED, path, old, new)
+        yield Drift(_restructured(old, new), path, old, new)
+
+
+def _retyped(old: np.dtype[Any], new: np.dtype[Any]) -> Kind:
+    if np.can_cast(old, new, "safe"):
+        return Kind.WIDENED
+    return Kind.NARROWED if np.can_cast(new, old, "safe") else Kind.RETYPED
+
+
+def _restructured(old: Node, new: Node) -> Kind:
+    """The kind of drift between nodes that are not two arrays, or two static values."""
+    if _is_nothing(old) and isinstance(new, Array):
+        return Kind.FILLED
+    if isinstance(old, Array) and _is_nothing(new):
+        return Kind.EMPTIED
+    kinds = _container_kind(old), _container_kind(new)
+    if "" in kinds:
+        return Kind.REPLACED
+    if "dict" in kinds:
+        return Kind.MAPPING
+    return Kind.SEQUENCE if _length(old) == _length(new) else Kind.LENGTH
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Static) and (node.value is None or node.value is False)
+
+
+def _container_kind(node: Node) -> str:
+    """A container's kind, also of one that holds nothing but static values."""
+    if isinstance(node, Container):
+        return node.kind
+    known = isinstance(node, Static) and isinstance(node.value, (tuple, list))
+    return type(node.value).__name__ if known else ""
+
+
+def _length(node: Node) -> int:
+    return len(node.children if isinstance(node, Container) else node.value)
 
 
 def _walk_containers(path: Path, old: Container, new: Container) -> Iterator[Drift]:
     if old.kind != new.kind:
-        yield Drift(Kind.RESTRUCTURED, path, old, new)
-        if "dict" in (old.kind, new.kind):
+        is_mapping = "dict" in (old.kind, new.kind)
+        yield Drift(Kind.MAPPING if is_mapping else Kind.SEQUENCE, path, old, new)
+        if is_mapping:
             return
     before, after = dict(old.children), dict(new.children)
+    roles = _roles(before, after)
+    for key in roles:
+        old_mark, new_mark = before.pop(key, None), after.pop(key, None)
+        if old_mark is None or new_mark is None or not _same_leaf(old_mark, new_mark):
+            yield Drift(Kind.ROLE, (*path, key), old_mark, new_mark)
     for key, child in before.items():
         if key in after:
             yield from _walk((*path, key), child, after[key])
@@ -150,6 +188,25 @@ def _walk_containers(path: Path, old: Container, new: Container) -> Iterator[Dri
             yield Drift(Kind.ADDED, (*path, key), None, child)
     if [key for key in before if key in after] != [key for key in after if key in before]:
         yield Drift(Kind.REORDERED, path, old, new)
+
+
+#: What marks the role of an array, in a static value beside it: ``weight.trainable`` is False.
+ROLE_MARKS = ("role", "trainable", "requires_grad")
+
+
+def _roles(before: dict[Key, Node], after: dict[Key, Node]) -> list[Key]:
+    """The marks of arrays that both sides have."""
+    found = []
+    for key in (*before, *(key for key in after if key not in before)):
+        name, _, mark = str(key).rpartition(".")
+        if mark in ROLE_MARKS and name in before and name in after:
+            found.append(key)
+    return found
+
+
+def _same_leaf(old: Node, new: Node) -> bool:
+    both = isinstance(old, Static) and isinstance(new, Static)
+    return both and same_static(old.value, new.value)  # type: ignore[union-attr]
 
 
 def _pair_renames(drifts: list[Drift]) -> tuple[Drift, ...]:
@@ -178,6 +235,29 @@ def _pair_renames(drifts: list[Drift]) -> tuple[Drift, ...]:
         elif not (drift.kind is Kind.ADDED and drift.path in taken):
             result.append(drift)
     return tuple(result)
+
+
+def _with_lengths(drifts: Sequence[Drift], old: Tree, new: Tree) -> Iterator[Drift]:
+    """The drifts with what was added to a sequence, or removed from it, as one of its length."""
+    sides = dict(old.nodes()), dict(new.nodes())
+    told: set[Path] = set()
+    for drift in drifts:
+        around = drift.path[:-1]
+        before, after = (side.get(around) for side in sides)
+        both = isinstance(before, Container) and isinstance(after, Container)
+        if (
+            drift.kind not in (Kind.ADDED, Kind.REMOVED)
+            or not both
+            or "dict"
+            in (
+                before.kind,  # type: ignore[union-attr]
+                after.kind,  # type: ignore[union-attr]
+            )
+        ):
+            yield drift
+        elif around not in told:
+            told.add(around)
+            yield Drift(Kind.LENGTH, around, before, after)
 
 
 def _closest(drift: Drift, alike: list[Drift], *, alone: bool) -> Drift | None:

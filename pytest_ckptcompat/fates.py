@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_ckptcompat.bits import digest_bits, same_bits
-from pytest_ckptcompat.drift import Drift, Kind
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import Fate
-from pytest_ckptcompat.state import Array, Path, Static, Tree, same_static
+from pytest_ckptcompat.state import Array, Container, Path, Static, Tree
+from pytest_ckptcompat.statics import same_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_ckptcompat.drift import Drift
+
+#: Drift by which nothing of the golden can get lost: what it lacks, or what arrays themselves tell.
+_LOSSLESS = (
+    *(Kind.ADDED, Kind.FILLED, Kind.REORDERED),
+    *(Kind.TIED, Kind.UNTIED, Kind.ROLE, Kind.ARTIFACT),
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +72,13 @@ class Judge:
         return old is not None and isinstance(new, Array) and form(old) == form(new.value)
 
     def fate(self, drift: Drift) -> Fate:
-        if drift.kind in (Kind.ADDED, Kind.REORDERED, Kind.TIED, Kind.UNTIED):
+        if drift.kind in _LOSSLESS:
             return Fate.HANDLED
-        if drift.kind in (Kind.RETYPED, Kind.RESHAPED):
+        if drift.kind.family in ("retyped", "reshaped"):
             return self._array_fate(drift)
-        if drift.kind is Kind.CHANGED:
+        if drift.kind.family == "static changed":
             return self._static_fate(drift)
-        assert drift.old is not None
-        fates = {
-            self._leaf_fate(path, leaf, drift) for path, leaf in Tree(drift.old).leaves().items()
-        }
+        fates = {self._leaf_fate(path, leaf, drift) for path, leaf in _at_stake(drift).items()}
         for worst in (Fate.LOST, Fate.TRANSFORMED):
             if worst in fates:
                 return worst
@@ -80,11 +86,11 @@ class Judge:
 
     def _array_fate(self, drift: Drift) -> Fate:
         old = self._golden[drift.path]
-        new = self._loaded.get(drift.path)
+        new = self._loaded.get(drift.current_path)
         if old.size == 0 or digest_bits(old) in self._bits:
             return Fate.HANDLED
         if isinstance(new, Array):
-            if self._fresh.digests.get(drift.path) == digest_bits(new.value):
+            if self._fresh.digests.get(drift.current_path) == digest_bits(new.value):
                 return Fate.IGNORED
             cast = _cast(old, new.value.dtype)
             if digest_bits(cast) == digest_bits(new.value):
@@ -95,11 +101,11 @@ class Judge:
     def _static_fate(self, drift: Drift) -> Fate:
         assert isinstance(drift.old, Static)
         assert isinstance(drift.new, Static)
-        now = self._loaded.get(drift.path)
+        now = self._loaded.get(drift.current_path)
         if isinstance(now, Static):
-            if same_static(now.value, drift.old.value):
+            if same_meaning(drift.old.value, now.value):
                 return Fate.HANDLED
-            if same_static(now.value, drift.new.value):
+            if same_meaning(drift.new.value, now.value):
                 return Fate.IGNORED if self._statics_count and _holds(drift.old) else Fate.HANDLED
         return Fate.TRANSFORMED
 
@@ -107,14 +113,28 @@ class Judge:
         if isinstance(leaf, Array):
             if leaf.value.size == 0 or digest_bits(leaf.value) in self._bits:
                 return Fate.HANDLED
+            if leaf.value.size == 1 and self._says((*drift.current_path, *path), leaf.value.item()):
+                return Fate.HANDLED
             return Fate.TRANSFORMED if self._transformed else Fate.LOST
         if not _holds(leaf) or not self._statics_count:
             return Fate.HANDLED
-        for place in ((*drift.path, *path), (*drift.current_path, *path)):
-            now = self._loaded.get(place)
-            if isinstance(now, Static) and same_static(now.value, leaf.value):
-                return Fate.HANDLED
-        return Fate.LOST
+        places = ((*drift.path, *path), (*drift.current_path, *path))
+        return Fate.HANDLED if any(self._says(p, leaf.value) for p in places) else Fate.LOST
+
+    def _says(self, path: Path, value: Any) -> bool:
+        """Whether the loaded layer has a static value at a path that means the same."""
+        now = self._loaded.get(path)
+        return isinstance(now, Static) and same_meaning(value, now.value)
+
+
+def _at_stake(drift: Drift) -> Mapping[Path, Array | Static]:
+    """The golden's leaves that a drift may cost, by their path within it."""
+    assert drift.old is not None
+    leaves = Tree(drift.old).leaves()
+    if drift.kind is not Kind.LENGTH or not isinstance(drift.old, Container):
+        return leaves
+    left = {key for key, _ in drift.new.children} if isinstance(drift.new, Container) else set()
+    return {path: leaf for path, leaf in leaves.items() if path[0] not in left}
 
 
 def _holds(leaf: Static) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
+from pytest_ckptcompat import kinds
 from pytest_ckptcompat.config import ConfigError, check_keys
 from pytest_ckptcompat.policy import Fate, Finding, Verdict
 from pytest_ckptcompat.versions import VersionError, specifier
@@ -31,7 +32,7 @@ class LedgerError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry. ``recipe``, ``path``, ``kind`` and ``route`` are patterns (``*``, ``?``).
+    """One entry. ``recipe``, ``path``, ``kind`` (or its family) and ``route`` are patterns.
 
     ``until`` is the date or the version from which the entry no longer counts.
     """
@@ -71,8 +72,8 @@ class Entry:
 
     def covers(self, finding: Finding) -> bool:
         """Whether the entry is about that finding of a selected golden."""
-        return fnmatch.fnmatchcase(finding.path, self.path) and fnmatch.fnmatchcase(
-            finding.kind, self.kind
+        return fnmatch.fnmatchcase(finding.path, self.path) and kinds.matches(
+            str(finding.kind), self.kind
         )
 
     def expired(self, current: Version, today: dt.date) -> bool:
@@ -119,6 +120,9 @@ def _entry(section: str, number: int, data: dict[str, Any], file: Path) -> Entry
     for key, value in data.items():
         if key != "until" and not isinstance(value, str):
             raise LedgerError(f'{key} in {where} is {value!r}: write it as a text, {key} = "..."')
+    kind = data.get("kind", "*")
+    if not kinds.known(kind):
+        check_keys([kind], kinds.NAMES, where, "kind")
     values = {**data, "versions": specifier(data.get("versions", ">=0"))}
     if "until" in data:
         values["until"] = _until(data["until"], where)

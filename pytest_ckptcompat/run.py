@@ -12,7 +12,7 @@ from packaging.version import Version
 from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, resolve
 from pytest_ckptcompat.checks import UNKNOWN, check
-from pytest_ckptcompat.drift import Kind
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import lacking
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make

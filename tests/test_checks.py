@@ -78,7 +78,7 @@ def test_an_array_in_a_wider_dtype_keeps_everything():
         vars(layer).update({**state, "w": state["w"].astype("f8")})
 
     assert found(lambda: Net(w=np.zeros((2, 3))), loading(load)) == [
-        ("fields", "retyped", "w", "note")
+        ("fields", "retyped wider", "w", "note")
     ]
 
 

@@ -98,6 +98,18 @@ def test_no_library_at_all_is_an_error():
         ("[tool.ckptcompat]\nlibrary = 'x'\nstate = 'a b'", 'write it as "package.module:name"'),
         ("[tool.ckptcompat.libraries]\nx = 3", "is 3: expected dict"),
         ("[tool.ckptcompat.libraries.x]\nverdicts = {added = 'ok'}", "one of note, ack, fail"),
+        (
+            "[tool.ckptcompat]\nlibrary = 'x'\nverdicts = {adde = 'ack'}",
+            "unknown kind 'adde' in the verdicts of .*; did you mean 'added'",
+        ),
+        (
+            "[tool.ckptcompat]\nlibrary = 'x'\nverdicts.'*/seed' = {lots = 'note'}",
+            "unknown kind 'lots' in the verdicts of '\\*/seed' in .*; did you mean 'lost'",
+        ),
+        (
+            "[tool.ckptcompat]\nlibrary = 'x'\nverdicts.'*/seed' = {lost = 'ok'}",
+            "'lost' of the verdicts of '\\*/seed' in .* is 'ok': it is one of note, ack, fail",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_its_place(project, text, said):
@@ -126,3 +138,33 @@ def test_a_mark_without_overrides_leaves_the_library_as_it_is():
 def test_an_override_of_the_wrong_kind_is_refused(arguments, said):
     with pytest.raises(ConfigError, match=said):
         override(Library("x"), arguments, "the mark")
+
+
+def test_verdicts_are_given_by_kind_and_by_path_and_kind(project):
+    root = project(
+        """
+        [tool.ckptcompat]
+        library = "x"
+
+        [tool.ckptcompat.verdicts]
+        lost = "fail"
+        "retyped wider" = "ack"
+
+        [tool.ckptcompat.verdicts."*/seed"]
+        lost = "note"
+        "*" = "ack"
+        """
+    )
+    assert read(root).library(None).verdicts == {
+        "lost": "fail",
+        "retyped wider": "ack",
+        "*/seed": {"lost": "note", "*": "ack"},
+    }
+
+
+def test_a_library_adds_its_verdicts_to_those_of_all(project):
+    root = project(
+        "[tool.ckptcompat]\nverdicts = {lost = 'fail', added = 'ack'}\n"
+        "[tool.ckptcompat.libraries.x]\nverdicts = {lost = 'note'}"
+    )
+    assert read(root).library("x").verdicts == {"lost": "note", "added": "ack"}

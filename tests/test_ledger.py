@@ -174,3 +174,15 @@ def test_a_ledger_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(LedgerError, match="cannot be read"):
         read(path)
+
+
+def test_a_kind_may_be_named_by_its_family(ledger):
+    assert entry(ledger, kind="retyped").covers(found(kind="retyped wider"))
+    assert not entry(ledger, kind="retyped wider").covers(found(kind="retyped narrower"))
+
+
+def test_a_kind_that_there_is_none_of_is_refused_with_the_one_that_was_meant(ledger):
+    with pytest.raises(LedgerError, match=r"unknown kind 'valu changed' in .*mean 'value ch"):
+        entry(ledger, kind="valu changed")
+    with pytest.raises(LedgerError, match=r"unknown kind 'x\*'"):
+        entry(ledger, kind="x*")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _PACKAGE = Path(adapters.__file__).parent.parent
 #: The files that the recorder is made of: Python 3.8, pytest 7, NumPy 1.17.
 FILES = (
-    *("__init__", "bits", "budget", "config", "drift", "jitter", "layers", "marks"),
-    *("migrations", "names", "recipe", "state", "versions"),
+    *("__init__", "bits", "budget", "config", "drift", "jitter", "kinds", "layers", "marks"),
+    *("migrations", "names", "policy", "recipe", "state", "statics", "versions"),
     *("recording/__init__", "recording/inputs", "recording/maker", "recording/packed"),
     *("recording/provenance", "recording/recorder", "recording/recorder_names"),
 )

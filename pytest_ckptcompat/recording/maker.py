@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat import budget, jitter
 from pytest_ckptcompat.bits import same_bits
-from pytest_ckptcompat.drift import Kind, diff
+from pytest_ckptcompat.drift import diff
 from pytest_ckptcompat.jitter import is_inexact
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import (
     lacking,
     outputs_of,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_ckptcompat.drift import Drift, Kind
+from pytest_ckptcompat.drift import Drift
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.report.pairing import RENAMES
 from pytest_ckptcompat.state import Array, Container, Path, Static, Tree, same_static, show
 
@@ -65,7 +66,8 @@ def changes_of(drift: Drift) -> Iterator[Change]:
         yield from _filled(drift, new)
     else:
         base, field = _split(drift.path)
-        made = _CALLS[drift.kind](old, new, field) if field and drift.kind in _CALLS else None
+        call = _CALLS.get(drift.kind.family or drift.kind.value)
+        made = call(old, new, field) if field and call is not None else None
         if made is not None:
             yield replace(made, base=base, old=field, drift=drift)
 
@@ -188,7 +190,8 @@ def _refines(fine: tuple[int, ...], coarse: tuple[int, ...]) -> bool:
 
 def _restructured(old: Node | None, new: Node | None, _: Path) -> Change | None:
     if isinstance(old, Container) and isinstance(new, Container):
-        return None if "dict" in (old.kind, new.kind) else _converted(old.kind, new.kind)
+        same = old.kind == new.kind or "dict" in (old.kind, new.kind)
+        return None if same else _converted(old.kind, new.kind)
     if isinstance(old, Static) and isinstance(new, Array) and _is_nothing(old):
         return change(
             "fill",
@@ -196,7 +199,7 @@ def _restructured(old: Node | None, new: Node | None, _: Path) -> Change | None:
             "transformed({old}, lambda _: state.like[{old}])",
             f"s.get({{old}}, 0) is {old.value}",
             "{old} in s.like",
-            lossy=old.value is not None,
+            lossy=old.value is True,
         )
     if not isinstance(old, Array) or not isinstance(new, Static):
         return None
@@ -216,7 +219,6 @@ def _restructured(old: Node | None, new: Node | None, _: Path) -> Change | None:
             "transformed({old}, lambda array: array.item())",
             'getattr(s.get({old}), "shape", None) == ()',
             f"type(s.like.get({{old}})) is {type(new.value).__name__}",
-            lossy=True,
         )
     return None
 
@@ -271,12 +273,12 @@ def _converts(before: Any, after: Any) -> bool:
 
 
 _CALLS = {
-    Kind.ADDED: _added,
-    Kind.REMOVED: _removed,
-    Kind.RETYPED: _retyped,
-    Kind.RESHAPED: _reshaped,
-    Kind.RESTRUCTURED: _restructured,
-    Kind.CHANGED: _value,
+    Kind.ADDED.value: _added,
+    Kind.REMOVED.value: _removed,
+    "retyped": _retyped,
+    "reshaped": _reshaped,
+    "restructured": _restructured,
+    "static changed": _value,
 }
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckptcompat.drift import Drift, Kind
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import Fate
 from pytest_ckptcompat.report.calls import Change, change, changes_of, literal
 from pytest_ckptcompat.report.pairing import RENAMES, paired
@@ -15,6 +15,7 @@ from pytest_ckptcompat.state import Array, Container, Static, format_path
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.state import Node, Tree
 
     Fates = Mapping[tuple[str, str], Fate]
@@ -48,7 +49,9 @@ def _handled(drift: Drift) -> frozenset[tuple[str, str]]:
 def _told(made: Change, fates: Fates) -> Change:
     """The change, lossy where the old field counts as lost or ignored all the same."""
     paired_here = isinstance(made.drift.old, Static) and (made.drift.where, Kind.REMOVED) in fates
-    lossy = made.drift.kind is Kind.CHANGED or (made.drift.kind in RENAMES and paired_here)
+    kind = made.drift.kind
+    changed = kind.family == "static changed" and kind is not Kind.RESPELLED
+    lossy = changed or (kind in RENAMES and paired_here)
     return replace(made, lossy=made.lossy or lossy)
 
 
@@ -56,7 +59,7 @@ def _helps(made: Change, fates: Fates) -> bool:
     failing = {fates[key] for key in made.handles if key in fates}
     if not failing or Fate.BROKEN in failing:
         return bool(failing)
-    return not made.lossy and not (made.drift.kind is Kind.RETYPED and Fate.LOST in failing)
+    return not made.lossy and not (made.drift.kind.family == "retyped" and Fate.LOST in failing)
 
 
 # Fields that got a dict around them, or lost it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from pytest_ckptcompat.drift import Kind
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import STAGES, Fate, Finding, Verdict
 from pytest_ckptcompat.report import suggest
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat.bits import digest_bits
-from pytest_ckptcompat.drift import Drift, Kind
+from pytest_ckptcompat.drift import Drift
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.state import Array, Path, Static, Tree, show
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_ckptcompat.drift import Drift, Kind, describe, diff
+from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.jitter import is_inexact
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.numeric import Comparison, compare
 from pytest_ckptcompat.state import (
     Name,
@@ -119,7 +120,7 @@ def changes(old: Tree, new: Tree, tolerance: Tolerance) -> list[str]:
 
 
 def _in_words(drift: Drift, tolerance: Tolerance) -> str | None:
-    if drift.kind is Kind.CHANGED:
+    if drift.kind.family == "static changed":
         assert isinstance(drift.old, Static)
         assert isinstance(drift.new, Static)
         comparisons = _numbers_compared(drift.old.value, drift.new.value, tolerance)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_ckptcompat.drift import Drift, Kind, describe, diff
+from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.fields import field_lines
+from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.state import (
     Array,
     Container,

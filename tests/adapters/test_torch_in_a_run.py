@@ -73,7 +73,7 @@ def test_a_parameter_of_another_shape_fails_at_load(released):
     result, found = checked(released, ("torch.ones(3)", "torch.ones(1)"))
     assert found[0] == "failed"
     result.stdout.fnmatch_lines(
-        ["*failed: RuntimeError: *size mismatch for", "*~ weight   reshaped: *"]
+        ["*failed: RuntimeError: *size mismatch for", "*~ weight   reshaped other size: *"]
     )
 
 

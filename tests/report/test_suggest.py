@@ -400,6 +400,15 @@ HANDLED = {
             return state.added("o", (0,) * len(state.like["o"]))
         """,
     ),
+    "an array without dimensions becomes a number": (
+        {**W, "unused": np.float32([2])[:1].reshape(())},
+        {**W, "unused": 2.0},
+        None,
+    ),
+    "False becomes an array": ({**W, "b": False}, {**W, "b": z(2)}, None),
+    "an integer becomes a float": ({**W, "p": 2}, {**W, "p": 2.0}, None),
+    "a number becomes one for each dimension": ({**W, "s": 2}, {**W, "s": (2, 2)}, None),
+    "a tuple of numbers becomes a list": ({**W, "s": (2, 1)}, {**W, "s": [2, 1]}, None),
 }
 
 
@@ -420,16 +429,8 @@ TO_ACKNOWLEDGE = {
     "a number is removed": ({**W, "k": 3}, W),
     "an array that nothing uses is removed": ({**W, "unused": a(3)}, W),
     "an array that nothing uses becomes None": ({**W, "unused": a(3)}, {**W, "unused": None}),
-    "an array without dimensions becomes a number": (
-        {**W, "unused": np.float32([2])[:1].reshape(())},
-        {**W, "unused": 2.0},
-    ),
-    "False becomes an array": ({**W, "b": False}, {**W, "b": z(2)}),
     "a number is renamed": ({**W, "kernel_size": (3, 5)}, {**W, "taps": (3, 5)}),
     "a name is given another spelling": ({**W, "act": "swish"}, {**W, "act": "silu"}),
-    "an integer becomes a float": ({**W, "p": 2}, {**W, "p": 2.0}),
-    "a number becomes one for each dimension": ({**W, "s": 2}, {**W, "s": (2, 2)}),
-    "a tuple of numbers becomes a list": ({**W, "s": (2, 1)}, {**W, "s": [2, 1]}),
     "a default changes": ({**W, "eps": 0.5}, {**W, "eps": 0.25}),
 }
 

@@ -132,21 +132,21 @@ def test_numbers_that_are_no_arrays_have_the_tolerance_too():
     [
         ((1, 0.5), (2, 0.5), "the value: value changed: (1, 0.5) -> (2, 0.5)"),
         ((1, 0.5), (1, 0.5, 2), "the value: value changed: (1, 0.5) -> (1, 0.5, 2)"),
-        (1, 1.0, "the value: value changed: 1 -> 1.0"),
-        (1, True, "the value: value changed: 1 -> True"),
+        (1, 1.0, "the value: respelled: 1 -> 1.0"),
+        (1, True, "the value: type changed: 1 -> True"),
         ({"mode": "same"}, {"mode": "valid"}, "mode: value changed: 'same' -> 'valid'"),
         ({"a": ONES}, {"a": ONES, "b": 1}, "b: added; it is 1"),
         ({"a": ONES, "b": 1}, {"a": ONES}, "b: gone; stored is 1"),
-        ([ONES], (ONES,), "the value: restructured: a list of (0) -> a tuple of (0)"),
+        ([ONES], (ONES,), "the value: restructured sequence: a list of (0) -> a tuple of (0)"),
         (
             {"a": ONES},
             {"a": ONES.astype("float64")},
-            "a: retyped: an array float32[2, 3] -> an array float64[2, 3]",
+            "a: retyped wider: an array float32[2, 3] -> an array float64[2, 3]",
         ),
         (
             {"a": ONES},
             {"a": ONES[:1]},
-            "a: reshaped: an array float32[2, 3] -> an array float32[1, 3]",
+            "a: reshaped other size: an array float32[2, 3] -> an array float32[1, 3]",
         ),
     ],
 )

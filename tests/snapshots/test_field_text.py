@@ -138,17 +138,20 @@ STATE = {"weight": np.zeros((2, 3), "float32"), "bias": np.zeros(2), "slope": 1.
         ({k: v for k, v in STATE.items() if k != "slope"}, "- slope   removed; it was 1.5"),
         (
             {**STATE, "bias": np.zeros(3)},
-            "~ bias   reshaped: an array float64[2] -> an array float64[3]",
+            "~ bias   reshaped other size: an array float64[2] -> an array float64[3]",
         ),
         (
             {**STATE, "bias": np.zeros(2, "float32")},
-            "~ bias   retyped: an array float64[2] -> an array float32[2]",
+            "~ bias   retyped narrower: an array float64[2] -> an array float32[2]",
         ),
         ({**STATE, "slope": 2.5}, "~ slope   value changed: 1.5 -> 2.5"),
         ({**STATE, "slope": None}, "~ slope   value changed: 1.5 -> None"),
         ({"kernel" if k == "weight" else k: v for k, v in STATE.items()}, "~ weight   renamed to"),
         (dict(reversed(STATE.items())), "~ (root)   reordered: a dict of (weight, bias, slope)"),
-        ({**STATE, "slope": np.zeros(1)}, "~ slope   restructured: 1.5 -> an array float64[1]"),
+        (
+            {**STATE, "slope": np.zeros(1)},
+            "~ slope   restructured otherwise: 1.5 -> an array float64[1]",
+        ),
     ],
 )
 def test_a_change_is_told_in_the_words_of_drift(new, said):
