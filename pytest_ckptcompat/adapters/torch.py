@@ -16,7 +16,7 @@ import random
 import types
 import warnings
 from collections import OrderedDict
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -141,15 +141,16 @@ class TorchAdapter:
         """A module's state. What it saves is taken out of ``own``."""
         node = dict(own.pop(prefix, {}))
         if not isinstance(module, self._torch.jit.ScriptModule):
-            for name, value in sorted(self._beside(module).items()):
+            for name, value in sorted(self._beside(module, set(node)).items()):
                 node.setdefault(name, value)
         for name, child in module._modules.items():  # noqa: SLF001  its order; None among them
             inner = f"{prefix}.{name}" if prefix else name
             node[name] = None if child is None else self._module(child, inner, own)
         return node
 
-    def _beside(self, module: Any) -> Dict[str, Any]:
-        """What a module has that ``state_dict`` may not save."""
+    def _beside(self, module: Any, saved: Set[str]) -> Dict[str, Any]:
+        """What a module has that ``state_dict`` may not save, and which of the ``saved`` are
+        no parameters."""
         found = {
             name: self._static(value, ())
             for name, value in vars(module).items()
@@ -161,6 +162,8 @@ class TorchAdapter:
                 found[name] = None if tensor is None else _outline(f"{kind}, not saved", tensor)
                 if kind == "parameter" and tensor is not None and not tensor.requires_grad:
                     found[f"{name}.requires_grad"] = False
+                if kind == "buffer" and name in saved:
+                    found[f"{name}.role"] = kind
         if getattr(module, _VERSION, 1) != 1:
             found[_VERSION] = module._version  # noqa: SLF001  it is saved beside the state_dict
         return found

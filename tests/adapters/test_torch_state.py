@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch", reason="the torch adapter needs torch")
 nn = torch.nn
 
 from pytest_ckptcompat.adapters.torch import TorchAdapter  # noqa: E402
+from pytest_ckptcompat.drift import diff  # noqa: E402
+from pytest_ckptcompat.kinds import Kind  # noqa: E402
 from pytest_ckptcompat.state import Name, Tree, format_path  # noqa: E402
 
 
@@ -101,6 +103,14 @@ def test_parts_of_one_memory_are_arrays_of_their_own():
 def test_a_module_under_two_names_stands_under_both():
     inner = nn.Linear(2, 2)
     assert list(state_of(nn.Sequential(inner, inner))["1"]) == list(state_of(inner))
+
+
+def test_a_parameter_that_became_a_buffer_is_told(adapter):
+    before, after = nn.Module(), nn.Module()
+    before.scale = nn.Parameter(torch.ones(3))
+    after.register_buffer("scale", torch.ones(3))
+    (drift,) = diff(Tree.of(adapter.state(before)), Tree.of(adapter.state(after)))
+    assert (drift.kind, drift.describe()) == (Kind.ROLE, "role changed: trainable -> buffer")
 
 
 def test_a_buffer_that_is_not_persistent_is_described_and_not_loaded(adapter):
