@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "pytest_ckptcompat.adapters"
 BUILT_IN = {
+    "keras": "pytest_ckptcompat.adapters.keras:KerasAdapter",
     "numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter",
     "torch": "pytest_ckptcompat.adapters.torch:TorchAdapter",
 }
