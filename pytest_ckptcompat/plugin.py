@@ -9,6 +9,7 @@ from pytest_ckptcompat.hooks.collecting import (
     pytest_generate_tests,
     pytest_make_collect_report,
 )
+from pytest_ckptcompat.hooks.repeats import Repeats
 from pytest_ckptcompat.hooks.reporting import Reporting
 from pytest_ckptcompat.hooks.running import (
     pytest_pyfunc_call,
@@ -80,7 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     narrowing(config)
     reports_of(config)
-    config.pluginmanager.register(Reporting(config), "ckptcompat-reporting")
+    reporting = Reporting(config)
+    config.pluginmanager.register(reporting, "ckptcompat-reporting")
+    config.pluginmanager.register(Repeats(config, reporting.results), "ckptcompat-repeats")
 
 
 def _distributed(config: pytest.Config) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from packaging.version import Version
 from pytest_ckptcompat import audit, versions
 from pytest_ckptcompat.hooks.shared import RUN, reports_of, run_of, step_summary
 from pytest_ckptcompat.marks import MARK
-from pytest_ckptcompat.report import assemble, forms, summary
+from pytest_ckptcompat.report import assemble, forms, github, summary
 from pytest_ckptcompat.report.report import ReportError
 from pytest_ckptcompat.report.result import Result
 from pytest_ckptcompat.store import StoreError
@@ -23,12 +24,32 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.store import Release
 
 
+#: pytest's markup for each style; a status is one.
+STYLES: dict[str, dict[str, bool]] = {
+    "bold": {"bold": True},
+    "dim": {"light": True},
+    "failed": {"red": True, "bold": True},
+    "waived": {"purple": True},
+    "acknowledged": {"yellow": True},
+    "shifted": {"yellow": True},
+    "handled drift": {"cyan": True},
+    "new": {"blue": True},
+    "passed": {"green": True},
+    "recorded": {"green": True},
+    "skipped": {"light": True},
+    "left out": {"light": True},
+}
+
+
 class Reporting:
-    """The end of a run: in the only process, or in the controller of several."""
+    """The end of a run: in the only process, or in the controller of several.
+
+    ``results`` are those of items that came to their check, by node id.
+    """
 
     def __init__(self, pytest_config: pytest.Config) -> None:
         self._config = pytest_config
-        self._results: list[Result] = []
+        self.results: dict[str, Result] = {}
         self._unchecked: list[Result] = []
         self._problems: list[str] = []
         self._facts: dict[str, dict[str, Any]] = {}
@@ -39,7 +60,7 @@ class Reporting:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = getattr(report, "ckptcompat", None)
         if data is not None:
-            self._results.append(Result.from_json(json.loads(data)))
+            self.results[report.nodeid] = Result.from_json(json.loads(data))
         unchecked = getattr(report, "ckptcompat_unchecked", None)
         if unchecked is not None:
             self._unchecked.append(Result.from_json(json.loads(unchecked)))
@@ -93,7 +114,7 @@ class Reporting:
 
     def _seen(self) -> list[Result]:
         """Every result, with those of items that never came to their check."""
-        return [*self._results, *self._unchecked]
+        return [*self.results.values(), *self._unchecked]
 
     def _releases(self) -> dict[str, tuple[Release, ...]]:
         if not self._facts:
@@ -106,7 +127,7 @@ class Reporting:
         for name, facts in self._facts.items():
             if facts["current"]:
                 shelf = run.session.shelf(run.session.config.library(name))
-                mine = [result for result in self._results if result.library == name]
+                mine = [result for result in self.results.values() if result.library == name]
                 self._wrong += audit.unused(shelf, Version(facts["current"]), mine)
 
     def _commit(self) -> None:
@@ -126,15 +147,23 @@ class Reporting:
         if hasattr(self._config, "workerinput"):
             return
         quiet = self._config.get_verbosity() < 0
-        lines = [] if quiet else list(summary.lines(self._seen(), self._facts))
-        if not quiet:
-            lines += [f"report: {path}" for path in self._written]
-        if lines or self._recorded or self._wrong:
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001  nothing else tells it
+        lines = [] if quiet else list(summary.lines(self._seen(), self._facts, width))
+        told = [] if quiet else [f"report: {path}" for path in self._written]
+        if lines or self._recorded or self._wrong or told:
             terminalreporter.write_sep("-", "ckptcompat")
-        for line in (*lines, *self._recorded):
-            terminalreporter.write_line(line)
-        for line in self._wrong:
-            terminalreporter.write_line(f"ERROR: {line}", red=True)
+        for line in lines:
+            for text, style in line:
+                terminalreporter.write(text, **STYLES.get(style, {}))
+            terminalreporter.line("")
+        for said in (*self._recorded, *told):
+            terminalreporter.write_line(said)
+        for wrong in self._wrong:
+            terminalreporter.write_line(f"ERROR: {wrong}", red=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            found = (self._seen(), (*self._problems, *self._wrong), self._config.rootpath)
+            for command in github.commands(*found, os.environ.get("GITHUB_WORKSPACE")):
+                terminalreporter.write_line(command)
 
 
 def _facts(run: Run) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from pytest_ckptcompat.manifest import parsed
 from pytest_ckptcompat.report.causes import causes, in_order
 from pytest_ckptcompat.report.history import histories
 from pytest_ckptcompat.report.report import FORMAT, LibraryReport, ReleaseFacts, Report
-from pytest_ckptcompat.report.result import LEFT_OUT, Result
+from pytest_ckptcompat.report.result import Result, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,8 +65,6 @@ def _library(
     name: str, results: Sequence[Result], facts: Mapping[str, Any], releases: Sequence[Release]
 ) -> LibraryReport:
     current = str(facts.get("current") or next((r.current for r in results if r.current), ""))
-    newer = [(str(version), str(recipe)) for version, recipe in facts.get("newer", ())]
-    left_out = [Result(name, recipe, current, LEFT_OUT, version) for version, recipe in newer]
     order = {version: at for at, version in enumerate(in_order(r.version for r in results))}
     ordered = sorted(results, key=lambda r: (r.recipe, order[r.version], r.route))
     recipes = {result.recipe for result in results}
@@ -79,7 +77,7 @@ def _library(
             ReleaseFacts(r.version, _is_newer(r, now), dict(r.provenance), dict(r.refused))
             for r in releases
         ),
-        results=(*ordered, *sorted(left_out, key=lambda r: (r.recipe, r.version))),
+        results=(*ordered, *left_out(name, facts)),
         causes=causes(ordered),
         histories=tuple(h for recipe, h in histories(releases).items() if recipe in recipes),
     )

@@ -88,9 +88,11 @@ def _folded(versions: Sequence[str], rows: Mapping[str, Mapping[str, str]]) -> t
     before: list[str] | None = None
     for version in versions:
         column = [row.get(version, "") for row in rows.values()]
+        if not any(column):
+            continue
         if version != NOW and column == before:
             columns[-1] = Column((*columns[-1].versions, version))
-        elif any(column):
+        else:
             columns.append(Column((version,)))
         before = column
     return tuple(columns)

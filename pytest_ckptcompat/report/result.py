@@ -106,3 +106,14 @@ def status(findings: tuple[Finding, ...]) -> str:
     if Verdict.ACKNOWLEDGED in verdicts:
         return "acknowledged"
     return "shifted" if any(f.fate is Fate.SHIFTED for f in findings) else "passed"
+
+
+def left_out(library: str, facts: Mapping[str, Any]) -> list[Result]:
+    """The goldens that are newer than the current version, as results.
+
+    ``facts`` are what a run knows of the library: ``current``, and ``newer``, the (version,
+    recipe) of each.
+    """
+    current = str(facts.get("current", ""))
+    newer = sorted((str(recipe), str(version)) for version, recipe in facts.get("newer", ()))
+    return [Result(library, recipe, current, LEFT_OUT, version) for recipe, version in newer]

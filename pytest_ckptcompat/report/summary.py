@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat.policy import Fate
 from pytest_ckptcompat.report.causes import causes, in_order
-from pytest_ckptcompat.report.result import SKIPPED, STATUSES, Result
+from pytest_ckptcompat.report.result import SKIPPED, STATUSES, Result, left_out
+from pytest_ckptcompat.report.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pytest_ckptcompat.report.table import Piece
 
 #: How many causes and shifted recipes have a line of their own.
 NAMED = 6
 
 
-def lines(results: Sequence[Result], facts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line for each library, then what deserves a word.
+def lines(
+    results: Sequence[Result], facts: Mapping[str, Mapping[str, Any]], width: int
+) -> Iterator[list[Piece]]:
+    """One line for each library, the matrix, then what deserves a word.
 
     ``facts`` are, by library: ``current``, ``newer`` (goldens left out) and ``narrowed``.
     """
@@ -25,12 +30,18 @@ def lines(results: Sequence[Result], facts: Mapping[str, Mapping[str, Any]]) -> 
     for result in results:
         by_library[result.library].append(result)
     for library in sorted({*by_library, *facts}):
-        yield _one_line(library, by_library[library], facts.get(library, {}))
-        yield from _causes(by_library[library])
-        yield from _shifted(by_library[library])
-        for result in by_library[library]:
-            for note in result.notes:
-                yield f"  {result.recipe}: {note}"
+        mine, known = by_library[library], facts.get(library, {})
+        yield [(_one_line(library, mine, known), "")]
+        yield from table([*mine, *left_out(library, known)], width)
+        for line in (*_causes(mine), *_shifted(mine), *_notes(mine)):
+            yield [(line, "")]
+
+
+def _notes(results: Sequence[Result]) -> Iterator[str]:
+    """One line for each note, however many goldens have it."""
+    said = Counter((result.recipe, note) for result in results for note in result.notes)
+    for (recipe, note), count in said.items():
+        yield f"  {recipe}: {note}{f' ({count} goldens)' if count > 1 else ''}"
 
 
 def _one_line(library: str, results: Sequence[Result], facts: Mapping[str, Any]) -> str:
