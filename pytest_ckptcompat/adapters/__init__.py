@@ -25,6 +25,8 @@ GROUP = "pytest_ckptcompat.adapters"
 BUILT_IN = {
     "keras": "pytest_ckptcompat.adapters.keras:KerasAdapter",
     "numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter",
+    "equinox": "pytest_ckptcompat.adapters.equinox:EquinoxAdapter",
+    "haiku": "pytest_ckptcompat.adapters.haiku:HaikuAdapter",
     "torch": "pytest_ckptcompat.adapters.torch:TorchAdapter",
 }
 
