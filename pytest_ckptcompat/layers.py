@@ -6,6 +6,7 @@ Written for Python 3.8 with NumPy alone: the recorder takes this file into old e
 from __future__ import annotations
 
 import pathlib
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from pytest_ckptcompat.state import Tree
 if TYPE_CHECKING:
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.recipe import Recipe
+
+#: What makes text bold or coloured on a terminal.
+_STYLE = re.compile("\x1b\\[[0-9;]*m")
 
 
 def started(adapter: Adapter, layer: Any, inputs: Tree, recipe: Recipe) -> Any:
@@ -50,7 +54,7 @@ def lacking(adapter: Adapter, route: str) -> str | None:
 
 def words(error: BaseException) -> str:
     """An exception in its own words, on one line, with the place of the user's that raised it."""
-    said = " ".join(str(error).split())
+    said = " ".join(_STYLE.sub("", str(error)).split())
     frames = traceback.extract_tb(error.__traceback__)
     ours = frames and pathlib.Path(__file__).parent in pathlib.Path(frames[-1].filename).parents
     place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames and not ours else ""

@@ -69,7 +69,7 @@ def make(requires: Iterable[str], python: str | None, cache: Path) -> Environmen
     ``python`` is a version such as ``3.9``, the path of an interpreter, or None for the one that
     runs. Raises EnvironmentFailedError.
     """
-    wanted = sorted(requires)
+    wanted = sorted(set(requires))
     uv = shutil.which("uv")
     base = find_python(python, uv)
     text = json.dumps([wanted, str(base), _identity(base), bool(uv), 1])
