@@ -1,0 +1,13 @@
+import os
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+import keras
+
+layers = keras.layers
+
+
+@pytest.mark.ckptcompat(inputs=[(3, 5)], routes=["h5", "weights_h5"])
+def test_gate():
+    return keras.Sequential([keras.Input((5,)), layers.Dense(4, activation="hard_sigmoid")])
