@@ -32,6 +32,7 @@ from pytest_ckptcompat.state import (
     show,
 )
 from pytest_ckptcompat.statics import kind_of
+from pytest_ckptcompat.timeout import HungError
 
 if TYPE_CHECKING:
     import pathlib
@@ -103,7 +104,18 @@ def check(
     of reading a fresh layer's state are the recipe's own and are raised.
     """
     run = _Run(golden, recipe, adapter, route, build, artifact)
-    layer = started(adapter, build(), golden.inputs, recipe)
+    try:
+        return _checked(run)
+    except HungError as error:
+        if not run.reached:
+            raise
+        run.fail(run.reached[-1], "hung", "", str(error))
+        return Outcome(tuple(run.findings), (), tuple(run.reached))
+
+
+def _checked(run: _Run) -> Outcome:
+    golden, adapter, recipe = run.golden, run.adapter, run.recipe
+    layer = started(adapter, run.build(), golden.inputs, recipe)
     fresh = Fresh.of(Tree.of(adapter.state(layer)))
     drifts = diff(golden.state, fresh.tree)
     loaded_layer = _load(run, layer)
@@ -141,7 +153,9 @@ def _load(run: _Run, layer: Any) -> Any:
         return restored(run.adapter, run.route, layer, run.golden.state, run.artifact)
     except Exception as error:  # noqa: BLE001  whatever a loader raises is the finding
         run.fail("load", "raised", "", words(error))
-        return None
+    except HungError as error:
+        run.fail("load", "hung", "", str(error))
+    return None
 
 
 def _loaded_state(run: _Run, layer: Any) -> Tree | None:

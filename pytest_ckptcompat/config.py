@@ -44,6 +44,7 @@ class Library:
     routes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     verdicts: policy.Verdicts = field(default_factory=dict)
     k: float = 8.0
+    timeout: float | None = None
     fail_on_new: bool = False
     fail_on_missing: bool = False
     releases: str = "git"
@@ -137,6 +138,7 @@ _KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "routes": ("routes", dict),
     "verdicts": ("verdicts", dict),
     "k": ("k", (int, float)),
+    "timeout": ("timeout", (int, float)),
     "fail-on-new": ("fail_on_new", bool),
     "fail-on-missing": ("fail_on_missing", bool),
     "releases": ("releases", str),
@@ -150,7 +152,7 @@ _TOP = ("library", "golden", "libraries")
 #: The keys whose values are names of callables.
 CALLABLES = ("version", "state", "load", "forward", "inference")
 #: What a mark's arguments may override.
-OVERRIDES = ("adapter", "state", "load", "forward", "inference", "k")
+OVERRIDES = ("adapter", "state", "load", "forward", "inference", "k", "timeout")
 
 
 def read(root: Path) -> Config:
@@ -211,6 +213,8 @@ def _library(name: str, table: Mapping[str, Any], where: str) -> Library:
             for route, own in values["routes"].items()
         }
     library = Library(name, **values)
+    if library.timeout is not None and not 0 <= library.timeout < float("inf"):
+        raise ConfigError(f"timeout in {where} is {library.timeout!r}: seconds, 0 for any time")
     _check_releases(library, where)
     _check_backfill(library.backfill, where)
     for key in CALLABLES:

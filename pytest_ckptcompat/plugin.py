@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ckptcompat.hooks import limiting
 from pytest_ckptcompat.hooks.collecting import (
     pytest_collection_finish,
     pytest_generate_tests,
@@ -24,11 +25,13 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_finish",
     "pytest_configure",
+    "pytest_enter_pdb",
     "pytest_generate_tests",
     "pytest_make_collect_report",
     "pytest_pyfunc_call",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_unconfigure",
 ]
 
 
@@ -61,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="append the report in Markdown to $GITHUB_STEP_SUMMARY, where that is set",
     )
+    limiting.add_options(parser, group)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,9 +85,18 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     narrowing(config)
     reports_of(config)
+    limiting.configure(config)
     reporting = Reporting(config)
     config.pluginmanager.register(reporting, "ckptcompat-reporting")
     config.pluginmanager.register(Repeats(config, reporting.results), "ckptcompat-repeats")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    limiting.unconfigure(config)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    limiting.enter_pdb(config)
 
 
 def _distributed(config: pytest.Config) -> bool:

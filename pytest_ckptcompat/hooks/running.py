@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ckptcompat import recipe, session
+from pytest_ckptcompat.hooks import limiting
 from pytest_ckptcompat.hooks.collecting import Integrity, about, choice_of
 from pytest_ckptcompat.hooks.shared import (
     LOCKED,
@@ -25,6 +26,7 @@ from pytest_ckptcompat.marks import MARK, layer_of
 from pytest_ckptcompat.report import properties
 from pytest_ckptcompat.report.result import SKIPPED, Result
 from pytest_ckptcompat.snapshots import hooks as snapshots
+from pytest_ckptcompat.timeout import HungError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,8 +43,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     try:
         if choice.mode == session.LOCK:
             pyfuncitem.stash[LOCKED] = True
-            known = problem or pyfuncitem.stash[RECIPE]
-            snapshots.check_fields(pyfuncitem, known, partial(layer_of, pyfuncitem))
+            _lock(pyfuncitem, problem)
             return True
         if problem is not None:
             pytest.fail(problem, pytrace=False)
@@ -67,6 +68,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def _lock(item: pytest.Function, problem: str | None) -> None:
+    """Hold the fields against their snapshot."""
+    known = problem or item.stash[RECIPE]
+    check = partial(snapshots.check_fields, item, known, partial(layer_of, item))
+    if isinstance(known, str):
+        check()
+        return
+    try:
+        _, late = limiting.within_time(item, known.library, check)
+    except HungError as error:
+        late = error
+    if late is not None:
+        pytest.fail(limiting.told(known.name, late), pytrace=False)
+
+
 def _outside(raised: TracebackType | None) -> TracebackType | None:
     """A traceback from where it last leaves this package; the whole one if it ends in it."""
     package = str(Path(__file__).parents[1])
@@ -83,23 +99,37 @@ def _outcome(
 ) -> tuple[Result, str | None]:
     from pytest_ckptcompat import run  # noqa: PLC0415  NumPy and HDF5 come with it
 
-    shelf = run_of(item.config).session.shelf(wanted.library)
-    build = partial(layer_of, item, wanted)
+    failed = (wanted.library.name, wanted.name, "", "failed", choice.version, choice.route)
     try:
-        clash = shelf.clash(wanted.name)
+        clash = run_of(item.config).session.shelf(wanted.library).clash(wanted.name)
         if clash is not None:
             raise recipe.RecipeError(clash)
-        if choice.mode == "golden":
-            return run.run_golden(shelf, wanted, choice, build)
-        if choice.mode == "record":
-            return run.run_record(recording_of(item), wanted, build)
-        if choice.mode == "import":
-            importer: Any = item.config.pluginmanager.get_plugin(session.IMPORTER)
-            return importer.adopt(wanted, build)  # type: ignore[no-any-return]
-        return run.run_new(shelf, wanted, build)
+        call = partial(_run, item, wanted, choice)
+        (result, said), late = limiting.within_time(item, wanted.library, call)
+        if late is not None and said is None:
+            raise late
+    except HungError as error:
+        return Result(*failed), limiting.told(wanted.name, error)
     except (*USER_ERRORS, *run.ERRORS) as error:
-        about = (wanted.library.name, wanted.name, "", "failed", choice.version, choice.route)
-        return Result(*about), str(error)
+        return Result(*failed), str(error)
+    return result, said
+
+
+def _run(
+    item: pytest.Function, wanted: recipe.Recipe, choice: session.Choice
+) -> tuple[Result, str | None]:
+    from pytest_ckptcompat import run  # noqa: PLC0415
+
+    shelf = run_of(item.config).session.shelf(wanted.library)
+    build = partial(layer_of, item, wanted)
+    if choice.mode == "golden":
+        return run.run_golden(shelf, wanted, choice, build)
+    if choice.mode == "record":
+        return run.run_record(recording_of(item), wanted, build)
+    if choice.mode == "import":
+        importer: Any = item.config.pluginmanager.get_plugin(session.IMPORTER)
+        return importer.adopt(wanted, build)  # type: ignore[no-any-return]
+    return run.run_new(shelf, wanted, build)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

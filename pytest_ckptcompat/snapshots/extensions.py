@@ -28,7 +28,7 @@ _NOTHING = Tree.of(None)
 class Unavailable:
     """Stands for what could not be computed: a snapshot compared with it fails, and is kept."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 

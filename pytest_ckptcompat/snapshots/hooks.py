@@ -12,6 +12,7 @@ import pytest
 
 from pytest_ckptcompat.adapters import AdapterError, resolve
 from pytest_ckptcompat.recipe import RecipeError
+from pytest_ckptcompat.timeout import HungError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def check_fields(
     text: str | Unavailable
     try:
         text = _text(known, build)
-    except Exception as error:  # noqa: BLE001  raised again below
+    except (Exception, HungError) as error:  # noqa: BLE001  raised again below
         text = Unavailable(error)
     # For syrupy, one that is compared with nothing is unused, and an update would delete it.
     matches = snapshot == text
