@@ -10,7 +10,7 @@ import numpy as np
 from pytest_ckptcompat import numeric
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, describe, diff
-from pytest_ckptcompat.fates import Fresh, Judge, form
+from pytest_ckptcompat.fates import Fresh, Judge, digests_of, form
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import (
     numbers_as_arrays,
@@ -37,6 +37,7 @@ from pytest_ckptcompat.timeout import HungError
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.golden import Golden
@@ -117,15 +118,17 @@ def _checked(run: _Run) -> Outcome:
     golden, adapter, recipe = run.golden, run.adapter, run.recipe
     layer = started(adapter, run.build(), golden.inputs, recipe)
     fresh = Fresh.of(Tree.of(adapter.state(layer)))
-    drifts = diff(golden.state, fresh.tree)
     loaded_layer = _load(run, layer)
     loaded = None if loaded_layer is None else _loaded_state(run, loaded_layer)
+    # Equal values tell what was renamed: those that were loaded, or those of every fresh layer.
+    digests = fresh.digests if loaded is None else digests_of(loaded)
+    drifts = diff(golden.state, fresh.tree, digests)
     if loaded is None:
         run.reached.append("fields")
         for drift in drifts:
             run.fail("fields", drift.kind, drift.where, drift.describe())
     else:
-        _fields(run, drifts, fresh, loaded)
+        _fields(run, drifts, fresh, loaded, digests)
         _state(run, drifts, fresh, loaded)
     used = None if loaded_layer is None else _forward(run, loaded_layer)
     judged = _with_outputs_in_mind(run)
@@ -171,10 +174,16 @@ def _loaded_state(run: _Run, layer: Any) -> Tree | None:
 # Fields
 
 
-def _fields(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> None:
+def _fields(
+    run: _Run,
+    drifts: tuple[Drift, ...],
+    fresh: Fresh,
+    loaded: Tree,
+    digests: Mapping[Path, str],
+) -> None:
     run.reached.append("fields")
     statics_count = run.adapter.carries_statics(run.route)
-    judge = Judge(run.golden.state, fresh, loaded, statics_count=statics_count)
+    judge = Judge(run.golden.state, fresh, loaded, digests, statics_count=statics_count)
     there = {path for path, _ in loaded.nodes()}
     for drift in drifts:
         fate = judge.fate(drift)
@@ -207,11 +216,14 @@ _FATES = {
 def _state(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> None:
     run.reached.append("state")
     drifted = {drift.path for drift in drifts if drift.kind.family in ("retyped", "reshaped")}
+    outer = {drift.path for drift in drifts if drift.kind in (Kind.RENAMED, Kind.MOVED)}
+    golden_paths = run.golden.state.arrays().keys()
+    moved = {p for p in golden_paths if any(p[:depth] in outer for depth in range(len(p) + 1))}
     skipped: list[Path] = []
     altered: list[Path] = []
     now = loaded.arrays()
     for path, array in run.golden.state.arrays().items():
-        if path in drifted or path not in fresh.digests:
+        if path in drifted or path in moved or path not in fresh.digests:
             continue
         if path not in now or form(now[path]) != form(array):
             altered.append(path)
@@ -226,7 +238,7 @@ def _state(run: _Run, drifts: tuple[Drift, ...], fresh: Fresh, loaded: Tree) -> 
     if skipped:
         text = f"not loaded: {_count(skipped, total)} left as a fresh layer has {_it(skipped)}"
         run.fail("state", "not loaded", format_path(skipped[0]), text)
-    _determined(run, loaded)
+    _determined(run, loaded, golden_paths - moved)
 
 
 def _what_it_has(path: Path, golden: Tree, now: Mapping[Path, np.ndarray[Any, Any]]) -> str:
@@ -253,10 +265,9 @@ def _it(paths: list[Path]) -> str:
     return "it" if len(paths) == 1 else "them"
 
 
-def _determined(run: _Run, loaded: Tree) -> None:
+def _determined(run: _Run, loaded: Tree, golden_paths: AbstractSet[Path]) -> None:
     """Arrays that the golden lacks must come out the same in two fresh builds."""
     known = {digest_bits(array) for array in run.golden.state.arrays().values()}
-    golden_paths = run.golden.state.arrays().keys()
     added = {
         path: array
         for path, array in loaded.arrays().items()

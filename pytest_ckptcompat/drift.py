@@ -5,14 +5,12 @@ Written for Python 3.8, like ``state``: recording compares states in old environ
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_ckptcompat import pairing
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.state import (
     Array,
@@ -28,17 +26,9 @@ from pytest_ckptcompat.state import (
 from pytest_ckptcompat.statics import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pytest_ckptcompat.state import Key
-
-#: How alike two names of static fields with one value must be to suggest a rename, from 0 to 1.
-NAME_LIKENESS = 0.5
-
-#: With how many names one that is gone is compared at most.
-MOST_NAMES = 32
-
-_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -105,18 +95,38 @@ def describe(node: Node | None) -> str:
     return f"a {node.kind} of ({keys}{more})" if node.children else f"an empty {node.kind}"
 
 
-def diff(old: Tree, new: Tree) -> tuple[Drift, ...]:
+def diff(old: Tree, new: Tree, digests: Mapping[Path, str] | None = None) -> tuple[Drift, ...]:
     """All differences from ``old`` (a golden's state) to ``new`` (the current layer's).
 
-    Array *values* are not compared: that is the state stage's question.
+    That array *values* differ is the state stage's question. That they are equal tells what was
+    renamed or moved: ``digests`` are those of the arrays on the new side.
     """
-    drifts = _with_lengths(_pair_renames(list(_walk((), old.root, new.root))), old, new)
-    return (*drifts, *_ties(old, new))
+    found = _paired(list(_walk((), old.root, new.root, ())), digests or {})
+    nodes = dict(old.nodes()), dict(new.nodes())
+    moved = [
+        Drift(Kind.MOVED, path, nodes[0][path], nodes[1][place], place)
+        for path, place in pairing.shifted(old, new, digests or {}).items()
+    ]
+    return (*_with_lengths(list(found), old, new), *moved, *_ties(old, new))
 
 
-def _walk(path: Path, old: Node, new: Node) -> Iterator[Drift]:
+def _walk(path: Path, old: Node, new: Node, new_path: Path) -> Iterator[Drift]:
+    """The differences between two nodes at paths that may differ."""
+    for drift in _between(path, old, new, new_path):
+        if (
+            drift.new_path is None
+            and drift.new is not None
+            and path != new_path
+            and drift.kind is not Kind.ADDED
+        ):
+            yield replace(drift, new_path=(*new_path, *drift.path[len(path) :]))
+        else:
+            yield drift
+
+
+def _between(path: Path, old: Node, new: Node, new_path: Path) -> Iterator[Drift]:
     if isinstance(old, Container) and isinstance(new, Container):
-        yield from _walk_containers(path, old, new)
+        yield from _walk_containers(path, old, new, new_path)
     elif isinstance(old, Array) and isinstance(new, Array):
         if old.dtype != new.dtype:
             yield Drift(_retyped(old.value.dtype, new.value.dtype), path, old, new)
@@ -166,7 +176,7 @@ def _length(node: Node) -> int:
     return len(node.children if isinstance(node, Container) else node.value)
 
 
-def _walk_containers(path: Path, old: Container, new: Container) -> Iterator[Drift]:
+def _walk_containers(path: Path, old: Container, new: Container, new_path: Path) -> Iterator[Drift]:
     if old.kind != new.kind:
         is_mapping = "dict" in (old.kind, new.kind)
         yield Drift(Kind.MAPPING if is_mapping else Kind.SEQUENCE, path, old, new)
@@ -180,12 +190,12 @@ def _walk_containers(path: Path, old: Container, new: Container) -> Iterator[Dri
             yield Drift(Kind.ROLE, (*path, key), old_mark, new_mark)
     for key, child in before.items():
         if key in after:
-            yield from _walk((*path, key), child, after[key])
+            yield from _between((*path, key), child, after[key], (*new_path, key))
         else:
             yield Drift(Kind.REMOVED, (*path, key), child, None)
     for key, child in after.items():
         if key not in before:
-            yield Drift(Kind.ADDED, (*path, key), None, child)
+            yield Drift(Kind.ADDED, (*new_path, key), None, child)
     if [key for key in before if key in after] != [key for key in after if key in before]:
         yield Drift(Kind.REORDERED, path, old, new)
 
@@ -209,82 +219,77 @@ def _same_leaf(old: Node, new: Node) -> bool:
     return both and same_static(old.value, new.value)  # type: ignore[union-attr]
 
 
-def _pair_renames(drifts: list[Drift]) -> tuple[Drift, ...]:
-    """Join a removed and an added node of equal signature into a rename, where there is no
-    other candidate, or the names single one out."""
-    removed = [(d, _signature(d.old)) for d in drifts if d.kind is Kind.REMOVED and d.old]
-    rivals = Counter(signature for _, signature in removed)
-    candidates: dict[object, list[Drift]] = defaultdict(list)
+def _paired(drifts: Sequence[Drift], digests: Mapping[Path, str]) -> Iterator[Drift]:
+    """The drifts with what was removed here and added there joined to what was renamed or moved."""
+    removed = {d.path: d.old for d in drifts if d.kind is Kind.REMOVED and d.old is not None}
+    added = {d.path: d.new for d in drifts if d.kind is Kind.ADDED and d.new is not None}
+    found = pairing.pairs(removed, added, digests)
+    olds = _places(removed, found.keys())
+    news = _places(added, found.values())
     for drift in drifts:
-        if drift.kind is Kind.ADDED and drift.new is not None:
-            candidates[_signature(drift.new)].append(drift)
-    partner: dict[Path, Drift] = {}
-    taken: set[Path] = set()
-    for drift, signature in removed:
-        chosen = _closest(drift, candidates[signature], alone=rivals[signature] == 1)
-        if chosen is not None:
-            candidates[signature].remove(chosen)
-            partner[drift.path] = chosen
-            taken.add(chosen.path)
-    result = []
-    for drift in drifts:
-        if drift.kind is Kind.REMOVED and drift.path in partner:
-            new = partner[drift.path]
-            kind = Kind.RENAMED if new.path[:-1] == drift.path[:-1] else Kind.MOVED
-            result.append(Drift(kind, drift.path, drift.old, new.new, new.path))
-        elif not (drift.kind is Kind.ADDED and drift.path in taken):
-            result.append(drift)
-    return tuple(result)
+        if drift.kind is Kind.REMOVED:
+            for path, node in olds.get(drift.path, ()):
+                if path in found:
+                    yield from _renamed(path, node, found[path], _node_at(added, found[path]))
+                else:
+                    yield Drift(Kind.REMOVED, path, node, None)
+        elif drift.kind is Kind.ADDED:
+            for path, node in news.get(drift.path, ()):
+                if path not in found.values():
+                    yield Drift(Kind.ADDED, path, None, node)
+        else:
+            yield drift
+
+
+def _places(
+    roots: Mapping[Path, Node], taken: Collection[Path]
+) -> dict[Path, list[tuple[Path, Node]]]:
+    """By root, the subtrees that are taken and what is left beside them, in order."""
+    parts = {**pairing.left(roots, taken), **{path: _node_at(roots, path) for path in taken}}
+    found: dict[Path, list[tuple[Path, Node]]] = {}
+    for root, node in roots.items():
+        order = [(*root, *inner) for inner, _ in Tree(node).nodes()]
+        found[root] = [(path, parts[path]) for path in order if path in parts]
+    return found
+
+
+def _node_at(roots: Mapping[Path, Node], path: Path) -> Node:
+    for depth in range(len(path) + 1):
+        if path[:depth] in roots:
+            node = roots[path[:depth]]
+            for key in path[depth:]:
+                assert isinstance(node, Container)
+                node = dict(node.children)[key]
+            return node
+    raise KeyError(path)
+
+
+def _renamed(path: Path, old: Node, new_path: Path, new: Node) -> Iterator[Drift]:
+    kind = Kind.RENAMED if path[:-1] == new_path[:-1] else Kind.MOVED
+    yield Drift(kind, path, old, new, new_path)
+    yield from _walk(path, old, new, new_path)
 
 
 def _with_lengths(drifts: Sequence[Drift], old: Tree, new: Tree) -> Iterator[Drift]:
     """The drifts with what was added to a sequence, or removed from it, as one of its length."""
-    sides = dict(old.nodes()), dict(new.nodes())
+    sequences = [
+        {
+            path: node
+            for path, node in tree.nodes()
+            if isinstance(node, Container) and node.kind != "dict"
+        }
+        for tree in (old, new)
+    ]
     told: set[Path] = set()
     for drift in drifts:
         around = drift.path[:-1]
-        before, after = (side.get(around) for side in sides)
-        both = isinstance(before, Container) and isinstance(after, Container)
-        if (
-            drift.kind not in (Kind.ADDED, Kind.REMOVED)
-            or not both
-            or "dict"
-            in (
-                before.kind,  # type: ignore[union-attr]
-                after.kind,  # type: ignore[union-attr]
-            )
-        ):
+        before, after = (side.get(around) for side in sequences)
+        counted = drift.path and before is not None and after is not None
+        if drift.kind not in (Kind.ADDED, Kind.REMOVED) or not counted:
             yield drift
         elif around not in told:
             told.add(around)
             yield Drift(Kind.LENGTH, around, before, after)
-
-
-def _closest(drift: Drift, alike: list[Drift], *, alone: bool) -> Drift | None:
-    if alone and len(alike) == 1 and drift.old is not None and Tree(drift.old).arrays():
-        return alike[0]
-    name = format_path(drift.path)
-    # Names are compared in quadratic time; layers keep their numbers when they are renamed.
-    numbers = _NUMBER.findall(name)
-    near = [c for c in alike if _NUMBER.findall(format_path(c.path)) == numbers]
-    for some in (near[:MOST_NAMES], alike[:MOST_NAMES]):
-        matcher = difflib.SequenceMatcher(b=name, autojunk=False)
-        likeness = []
-        for candidate in some:
-            matcher.set_seq1(format_path(candidate.path))
-            likeness.append(matcher.ratio())
-        if likeness and max(likeness) >= NAME_LIKENESS:
-            return some[likeness.index(max(likeness))]
-    return None
-
-
-def _signature(node: Node) -> object:
-    """What must be equal for a rename: structure, dtypes and shapes, and static values."""
-    if isinstance(node, Array):
-        return ("array", node.dtype, node.shape)
-    if isinstance(node, Static):
-        return ("static", type(node.value).__name__, show(node.value))
-    return (node.kind, tuple((key, _signature(child)) for key, child in node.children))
 
 
 def _ties(old: Tree, new: Tree) -> Iterator[Drift]:

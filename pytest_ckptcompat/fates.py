@@ -10,7 +10,7 @@ import numpy as np
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import Fate
-from pytest_ckptcompat.state import Array, Container, Path, Static, Tree
+from pytest_ckptcompat.state import Array, Container, Path, Static, Tree, same_static
 from pytest_ckptcompat.statics import same_meaning
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ _LOSSLESS = (
 )
 
 
+def digests_of(tree: Tree) -> dict[Path, str]:
+    return {path: digest_bits(array) for path, array in tree.arrays().items()}
+
+
 @dataclass(frozen=True)
 class Fresh:
     """A fresh layer's state: its structure, and its arrays' bits as digests.
@@ -37,7 +41,7 @@ class Fresh:
 
     @classmethod
     def of(cls, tree: Tree) -> Fresh:
-        digests = {path: digest_bits(array) for path, array in tree.arrays().items()}
+        digests = digests_of(tree)
         return cls(tree.map_arrays(lambda _, array: _hollow(array)), digests)
 
 
@@ -49,21 +53,29 @@ def _hollow(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Judge:
     """Finds out what became of a drift, from the golden, a fresh layer and the loaded one.
 
+    ``digests`` are those of the loaded layer's arrays;
     ``statics_count`` says whether checkpoints of the route hold static values at all.
     """
 
-    def __init__(self, golden: Tree, fresh: Fresh, loaded: Tree, *, statics_count: bool) -> None:
+    def __init__(
+        self,
+        golden: Tree,
+        fresh: Fresh,
+        loaded: Tree,
+        digests: Mapping[Path, str],
+        *,
+        statics_count: bool,
+    ) -> None:
         self._golden = golden.arrays()
         self._statics_count = statics_count
         self._fresh = fresh
         self._loaded = loaded.leaves()
-        now = {path: digest_bits(array) for path, array in loaded.arrays().items()}
         golden_bits = {digest_bits(array) for array in self._golden.values()}
-        self._bits = set(now.values())
+        self._bits = set(digests.values())
         # Whether the loader wrote an array that is none of the golden's as they are.
         self._transformed = any(
             bits not in golden_bits and bits != fresh.digests.get(path)
-            for path, bits in now.items()
+            for path, bits in digests.items()
             if not self._sameform(path)
         )
 
@@ -131,10 +143,20 @@ def _at_stake(drift: Drift) -> Mapping[Path, Array | Static]:
     """The golden's leaves that a drift may cost, by their path within it."""
     assert drift.old is not None
     leaves = Tree(drift.old).leaves()
+    if drift.kind in (Kind.RENAMED, Kind.MOVED) and drift.new is not None:
+        # What differs within is a drift of its own.
+        new = Tree(drift.new).leaves()
+        return {path: leaf for path, leaf in leaves.items() if _alike(leaf, new.get(path))}
     if drift.kind is not Kind.LENGTH or not isinstance(drift.old, Container):
         return leaves
     left = {key for key, _ in drift.new.children} if isinstance(drift.new, Container) else set()
     return {path: leaf for path, leaf in leaves.items() if path[0] not in left}
+
+
+def _alike(old: Array | Static, new: Array | Static | None) -> bool:
+    if isinstance(old, Array) or isinstance(new, Array) or new is None:
+        return isinstance(old, Array) and isinstance(new, Array)
+    return same_static(old.value, new.value)
 
 
 def _holds(leaf: Static) -> bool:

@@ -83,7 +83,10 @@ class State(Mapping[Any, Any]):
         return set(self.like._fields) - set(self._fields)
 
     def added(self, path: PathLike, default: Any) -> State:
-        """With a copy of ``default`` at ``path``, last in its dict, if there is no such field."""
+        """With a copy of ``default`` at ``path``, last in its dict, if there is no such field.
+
+        Dicts on the way there that the layer has are made.
+        """
         return self if path in self else self._put(path, copy.deepcopy(default))
 
     def removed(self, path: PathLike) -> State:
@@ -95,8 +98,9 @@ class State(Mapping[Any, Any]):
     def renamed(self, old: PathLike, new: PathLike) -> State:
         """With the field ``old`` called ``new``, in the same place of the order.
 
-        ``new`` may lie in another dict; the field comes last there. Raises MigrationError if
-        both fields are there, or neither.
+        ``new`` may lie in another dict; the field comes last there. Dicts on the way there that
+        the layer has are made, and dicts left empty that it lacks are taken out. Raises
+        MigrationError if both fields are there, or neither.
         """
         (source, value), (target, taken) = self._locate(old), self._locate(new)
         if value is _ABSENT:
@@ -104,7 +108,12 @@ class State(Mapping[Any, Any]):
         if taken is not _ABSENT:
             raise MigrationError(f"{self._show(old)} and {self._show(new)} are both there")
         if source[:-1] != target[:-1]:
-            return self._put(target, value).removed(source)
+            moved = self._put(target, value).removed(source)
+            for parent in (source[:depth] for depth in range(len(source) - 1, 0, -1)):
+                if self._like is None or self._layer_has(parent) or moved[parent]:
+                    break
+                moved = moved.removed(parent)
+            return moved
         last = target[-1]
         return self._edited(source, lambda f, name: {last if k == name else k: f[k] for k in f})
 
@@ -147,6 +156,9 @@ class State(Mapping[Any, Any]):
     def _put(self, path: PathLike, value: Any) -> State:
         return self._edited(path, lambda fields, name: {**fields, name: value})
 
+    def _layer_has(self, keys: Path) -> bool:
+        return isinstance(_locate(self._like, (*self.path, *keys))[1], dict)
+
     def _edited(self, path: PathLike, edit: Callable[[Fields, Key], Fields]) -> State:
         *parents, name = self._locate(path)[0]
 
@@ -156,8 +168,10 @@ class State(Mapping[Any, Any]):
                 result = edit(children, name)
                 if isinstance(node, dict) or result.keys() == children.keys():
                     return _rebuilt(node, result)
-            elif parents[depth] in children:
-                child = edited(children[parents[depth]], depth + 1)
+            elif parents[depth] in children or (
+                isinstance(node, dict) and self._layer_has(tuple(parents[: depth + 1]))
+            ):
+                child = edited(children.get(parents[depth], {}), depth + 1)
                 return _rebuilt(node, {**children, parents[depth]: child})
             raise MigrationError(f"{self._show(path)} does not lie in a dict of {self!r}")
 

@@ -237,3 +237,33 @@ def test_a_state_that_loads_only_unrounded_is_refused_in_words():
 
     with pytest.raises(RecordError, match=r"its error budget cannot be measured, .*not mine"):
         make(RECIPE, loading(load), Net, Path())
+
+
+def test_layers_that_the_loader_moves_on_for_a_new_one_are_handled():
+    def load(layer, state):
+        layer.layers = [*layer.layers[:1], *state["layers"]]
+        layer.w, layer.b = state["w"], state["b"]
+
+    rng = np.random.default_rng(8)
+    first, second = (rng.normal(size=3).astype("f4") for _ in range(2))
+    length = [("fields", "restructured length", "layers", "note")]
+    moves = [("fields", "moved", f"layers/{n}", "note") for n in range(2)]
+    assert (
+        found(
+            lambda: Net(layers=[np.zeros(3, "f4"), first, second]),
+            loading(load),
+            lambda: Net(layers=[first, second]),
+        )
+        == length + moves
+    )
+
+
+def test_arrays_that_a_loader_mixes_up_are_altered():
+    def load(layer, state):
+        vars(layer).update({**state, "u": state["v"], "v": state["u"]})
+
+    rng = np.random.default_rng(8)
+    arrays = {name: rng.normal(size=3).astype("f4") for name in "uv"}
+    assert found(lambda: Net(**arrays), loading(load), lambda: Net(**arrays)) == [
+        ("state", "altered", "u", "fail")
+    ]

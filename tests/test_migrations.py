@@ -431,6 +431,29 @@ def test_a_field_can_be_moved_to_another_dict():
     assert result == {"deep": {}, "inner": {"weight": 1}, "b": 2}
 
 
+def layered(step):
+    """What a step makes of a state, given the layer."""
+    return lambda state, like: registry(step).apply(state, like)
+
+
+def test_a_field_is_moved_into_a_dict_that_only_the_layer_has():
+    migrated = layered(lambda s: s.renamed("w", "inner/w").added("inner/n", 7))
+    assert migrated({"w": 1}, {"inner": {"w": 0, "n": 0}}) == {"inner": {"w": 1, "n": 7}}
+
+
+def test_a_dict_that_is_left_empty_goes_unless_the_layer_has_it():
+    migrated = layered(lambda s: s.renamed("a/b/w", "w"))
+    assert migrated({"a": {"b": {"w": 1}}}, {"w": 0}) == {"w": 1}
+    assert migrated({"a": {"b": {"w": 1}}}, {"w": 0, "a": {}}) == {"a": {}, "w": 1}
+    assert migrated({"a": {"b": {"w": 1}, "c": 2}}, {"w": 0}) == {"a": {"c": 2}, "w": 1}
+
+
+def test_without_a_layer_no_dict_is_made_or_taken_out():
+    with pytest.raises(MigrationError, match="does not lie in a dict"):
+        layered(lambda s: s.renamed("w", "inner/w"))({"w": 1}, None)
+    assert layered(lambda s: s.renamed("a/w", "w"))({"a": {"w": 1}}, None) == {"a": {}, "w": 1}
+
+
 def test_a_wrapper_can_be_taken_off_by_returning_what_is_inside():
     step = lambda s: s["cell"]  # noqa: E731
     result = run(step, {"rnn": {"cell": {"w": 1}, "state": 0}}, where={"cell", "state"})

@@ -11,7 +11,6 @@ import numpy as np
 
 from pytest_ckptcompat.drift import Drift
 from pytest_ckptcompat.kinds import Kind
-from pytest_ckptcompat.report.pairing import RENAMES
 from pytest_ckptcompat.state import Array, Container, Path, Static, Tree, same_static, show
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.state import Node
 
+RENAMES = (Kind.RENAMED, Kind.MOVED)
 #: The longest literal that a suggestion writes out.
 MAX_LITERAL = 60
 #: How many fields a layer that used to save nothing may have got.

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.report.result import Result
-    from pytest_ckptcompat.state import Tree
 
 WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
@@ -31,8 +30,7 @@ class Failure:
     """A failing result with what its text needs beside it.
 
     ``since`` is the first version known to have today's fields; ``absent`` says, by path, up to
-    which version no golden has a field. ``loaded`` is the loaded layer's state, where a loader
-    took the golden.
+    which version no golden has a field.
     """
 
     result: Result
@@ -42,7 +40,6 @@ class Failure:
     place: str
     since: str
     absent: dict[str, str]
-    loaded: Tree | None = None
 
 
 def text(failure: Failure) -> str:
@@ -135,7 +132,7 @@ def suggestion(failure: Failure) -> suggest.Suggestion | None:
     """What to paste to handle the failing drifts; None where nothing can be suggested."""
     failing = _failing(failure.result)
     fates = {(f.path, f.kind): f.fate for f in failing if f.stage == "fields"}
-    return suggest.migration(failure.drifts, fates, failure.since, failure.loaded)
+    return suggest.migration(failure.drifts, fates, failure.since)
 
 
 def _failing(result: Result) -> list[Finding]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.report.calls import Change
     from pytest_ckptcompat.report.changes import Fates
-    from pytest_ckptcompat.state import Path, Tree
+    from pytest_ckptcompat.state import Path
 
 #: How many changes a suggestion makes at most, in how many lines if it has several steps, and
 #: how wide these are.
@@ -44,20 +44,17 @@ class _Step:
     changes: tuple[Change, ...]
 
 
-def migration(
-    drifts: Sequence[Drift], fates: Fates, since: str, loaded: Tree | None = None
-) -> Suggestion | None:
+def migration(drifts: Sequence[Drift], fates: Fates, since: str) -> Suggestion | None:
     """Steps of a migration for the drifts that ``fates`` names; None where none can help.
 
     ``since`` is the version that the steps belong to: the first with today's fields. A step runs
     wherever it meets the like of the state and the layer, since a layer may sit at any depth of
-    a user's model. Changes in one kind of dict are one step. ``loaded`` is the loaded layer's
-    state, where a loader took the golden.
+    a user's model. Changes in one kind of dict are one step.
     """
     made: list[Change] = []
     lines: list[str] = []
     names: set[str] = set()
-    for step in _joined(_alike(changes(drifts, fates, loaded))):
+    for step in _joined(_alike(changes(drifts, fates))):
         some = _ordered(step.changes)[: MAX_CHANGES - len(made)]
         code = _code(some, since, names) if some else []
         if some and (not lines or len(lines) + len(code) < MAX_LINES):
@@ -129,11 +126,10 @@ def _ordered(found: Sequence[Change]) -> list[Change]:
     while free := [c for c in todo if all(c.new != other.old for other in todo if other is not c)]:
         renames.append(free[0])
         todo.remove(free[0])
-    before = [change for change in found if change.verb == "wrap"]
     added = [change for change in found if change.verb == "add"]
     removed = [change for change in found if change.verb == "remove"]
-    others = [c for c in found if c.verb not in ("wrap", "rename", "move", "add", "remove")]
-    return [*before, *renames, *added, *others, *removed]
+    others = [c for c in found if c.verb not in ("rename", "move", "add", "remove")]
+    return [*renames, *added, *others, *removed]
 
 
 # The code of a step
@@ -185,7 +181,7 @@ def _where(made: Sequence[Change]) -> list[str]:
         if len(path) > 1:
             found.append(f"{_quoted(path)} in s")
             found += [f"{_quoted(path)} not in s.like"] if path in removed else []
-    for path in come:
+    for path in {path[:-1]: path for path in reversed(come)}.values():
         if len(path) > 1:
             found += [f"{_quoted(path)} in s.like", f"{_quoted(path)} not in s"]
     return list(dict.fromkeys([*found, *tests]))

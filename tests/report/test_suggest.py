@@ -229,6 +229,15 @@ HANDLED = {
             return state.renamed("W", "weight")
         """,
     ),
+    "a number is renamed": (
+        {**W, "kernel_size": (3, 5)},
+        {**W, "taps": (3, 5)},
+        """
+        @migrations.step("2.0", where=lambda s: "kernel_size" in s.surplus and "taps" in s.lacking)
+        def rename_kernel_size(state):
+            return state.renamed("kernel_size", "taps")
+        """,
+    ),
     "an array moves to another layer": (
         {"enc": {"w": a(2), "x": a(3)}, "dec": {"y": a(4)}},
         {"enc": {"w": a(2)}, "dec": {"y": a(4), "x": a(3)}},
@@ -325,9 +334,11 @@ HANDLED = {
         {"w": a(2), "b": a(3)},
         {"inner": {"w": a(2), "b": a(3), "n": 7}},
         """
-        @migrations.step("2.0", where=lambda s: {"w", "b"} <= s.surplus and "inner" in s.lacking)
-        def update_inner(state):
-            state = state.added("inner", {})
+        @migrations.step(
+            "2.0",
+            where=lambda s: {"w", "b"} <= s.surplus and "inner/w" in s.like and "inner/w" not in s,
+        )
+        def update_w(state):
             state = state.renamed("w", "inner/w")
             state = state.renamed("b", "inner/b")
             return state.added("inner/n", 7)
@@ -337,11 +348,12 @@ HANDLED = {
         {"inner": {"w": a(2), "b": a(3)}},
         {"w": a(2), "b": a(3)},
         """
-        @migrations.step("2.0", where=lambda s: "inner" in s.surplus and {"w", "b"} <= s.lacking)
-        def update_w(state):
-            state = state.renamed("inner/w", "w")
-            state = state.renamed("inner/b", "b")
-            return state.removed("inner")
+        @migrations.step(
+            "2.0",
+            where=lambda s: {"w", "b"} <= s.lacking and "inner/w" in s and "inner/b" in s,
+        )
+        def move_w_b(state):
+            return state.renamed("inner/w", "w").renamed("inner/b", "b")
         """,
     ),
     "several fields of a layer change": (
@@ -429,7 +441,6 @@ TO_ACKNOWLEDGE = {
     "a number is removed": ({**W, "k": 3}, W),
     "an array that nothing uses is removed": ({**W, "unused": a(3)}, W),
     "an array that nothing uses becomes None": ({**W, "unused": a(3)}, {**W, "unused": None}),
-    "a number is renamed": ({**W, "kernel_size": (3, 5)}, {**W, "taps": (3, 5)}),
     "a name is given another spelling": ({**W, "act": "swish"}, {**W, "act": "silu"}),
     "a default changes": ({**W, "eps": 0.5}, {**W, "eps": 0.25}),
 }
@@ -507,7 +518,7 @@ def test_a_rename_is_suggested_for_a_loader_that_skips_unknown_fields():
 def test_a_wrapper_is_suggested_for_a_loader_that_skips_unknown_fields():
     old, new = {"w": a(2)}, {"inner": {"w": a(2)}}
     kept, outcome = broken(old, new, SKIPPING)
-    assert ("removed", "w") in failing(outcome)
+    assert ("moved", "w") in failing(outcome)
     again = check(kept, RECIPE, through(pasted(said(outcome))), "state", lambda: layer(**new))
     assert failing(again) == []
 
