@@ -103,9 +103,7 @@ def test_c_code_that_never_comes_back_ends_the_process_with_a_sentence_and_the_s
     result = released.run_apart("-k", "dense")
     assert result.ret == 1
     said = result.stderr.str()
-    assert (
-        "test_dense[1.0.0-state] did not end within 3 seconds and cannot be interrupted" in said
-    )
+    assert "test_dense[1.0.0-state] did not end within 3 seconds and cannot be interrupted" in said
     assert "in load_state_dict" in said
 
 
