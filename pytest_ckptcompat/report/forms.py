@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat.report.report import ReportError, dumps
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_ckptcompat.report.report import Report
 
-ENDINGS = (".json", ".md")
+ENDINGS = (".html", ".json", ".md")
 
 
 def check(path: Path) -> None:
@@ -22,16 +23,26 @@ def check(path: Path) -> None:
             f"{', '.join(ENDINGS)}"
         )
     if path.is_dir():
-        raise ReportError(f"{path} is a folder: name a file in it, such as {path / 'report.json'}")
+        raise ReportError(f"{path} is a folder: name a file in it, such as {path / 'report.html'}")
+
+    if path.suffix == ".html" and find_spec("jinja2") is None:
+        raise ReportError(
+            f"{path}: the page needs jinja2, which is not installed here: pip install jinja2, or "
+            f"write a .json and make the page elsewhere with ckptcompat report"
+        )
 
 
 def text(report: Report, ending: str) -> str:
     """The report in the form of that ending."""
     if ending == ".json":
         return dumps(report)
-    from pytest_ckptcompat.report.markdown import markdown  # noqa: PLC0415  where it is asked for
+    if ending == ".md":
+        from pytest_ckptcompat.report.markdown import markdown  # noqa: PLC0415  where asked for
 
-    return markdown(report)
+        return markdown(report)
+    from pytest_ckptcompat.report.html import page  # noqa: PLC0415  jinja2 comes with it
+
+    return page(report)
 
 
 def write(report: Report, path: Path) -> None:

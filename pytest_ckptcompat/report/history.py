@@ -45,6 +45,20 @@ class History:
         """The fields that were not the same in every golden."""
         return tuple(field for field in self.fields if not self.is_steady(field))
 
+    def stretches(self) -> tuple[tuple[str, ...], ...]:
+        """The versions, those in a row together between which no field changed."""
+        first = {span.first for field in self.fields for span in field.spans}
+        last = {span.last for field in self.fields for span in field.spans}
+        found: list[tuple[str, ...]] = []
+        ended = True
+        for version in self.versions:
+            if ended or version in first:
+                found.append((version,))
+            else:
+                found[-1] = (*found[-1], version)
+            ended = version in last
+        return tuple(found)
+
     def is_steady(self, field: Field) -> bool:
         whole = (self.versions[0], self.versions[-1])
         return len(field.spans) == 1 and (field.spans[0].first, field.spans[0].last) == whole

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat.report.matrix import ORDER, groups, matrix
+from pytest_ckptcompat.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def markdown(report: Report) -> str:
     if report.problems:
         lines += ["### Problems", "", *_fenced("\n\n".join(report.problems)), ""]
     known = ", ".join(f"{name} {version}" for name, version in report.environment.items())
-    lines += [f"<sub>{report.tool}, {report.time}; {plain(known)}</sub>", ""]
+    lines += [f"<sub>{plain(f'{report.tool}, {report.time}; {known}')}</sub>", ""]
     return "\n".join(lines)
 
 
@@ -100,8 +101,9 @@ def _group(group: Group) -> Iterator[str]:
     versions = f" of {plain(', '.join(group.versions))}" if group.versions else ""
     yield f"<details><summary>{code(newest.recipe)}{versions}{route}</summary>"
     yield ""
-    yield from _fenced(newest.text[:MAX_TEXT])
-    yield ""
+    if newest.text:
+        yield from _fenced(newest.text[:MAX_TEXT])
+        yield ""
     yield "</details>"
     yield ""
 
@@ -110,12 +112,12 @@ def _fenced(text: str) -> list[str]:
     """The text as it is, in a fence that is longer than any in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}text", *text.splitlines(), fence]
+    return [f"{fence}text", *visible(text).splitlines(), fence]
 
 
 def plain(text: str) -> str:
     """The text on one line, with nothing in it that Markdown or HTML would take for its own."""
-    line = " ".join(text.split())
+    line = " ".join(visible(text).split())
     return re.sub(r"[^\w ,./()-]", lambda found: f"&#{ord(found[0])};", line).replace("_", "&#95;")
 
 
