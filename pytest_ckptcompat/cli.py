@@ -21,6 +21,7 @@ from pytest_ckptcompat.commands import (
     init,
     ls,
     missing,
+    mutate,
     record,
     show,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     *(init, record, backfill, import_),
     *(ls, show, diff, convert),
-    *(check, missing, ack, completion),
+    *(check, missing, ack, mutate, completion),
 )
 EXIT_CODES = (
     "exit codes: 0 as asked; 1 something is wrong, missing or different; 2 the command was "

@@ -10,6 +10,7 @@ from pytest_ckptcompat.hooks.collecting import (
     pytest_generate_tests,
     pytest_make_collect_report,
 )
+from pytest_ckptcompat.hooks.mutating import Mutating
 from pytest_ckptcompat.hooks.repeats import Repeats
 from pytest_ckptcompat.hooks.reporting import Reporting
 from pytest_ckptcompat.hooks.running import (
@@ -64,6 +65,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="append the report in Markdown to $GITHUB_STEP_SUMMARY, where that is set",
     )
+    group.addoption(
+        "--ckpt-mutate",
+        action="store_true",
+        help="change one thing of each golden, or of its loader, at a time, and fail for each "
+        "change that no check notices",
+    )
+    group.addoption(
+        "--ckpt-mutate-limit",
+        metavar="N",
+        type=int,
+        default=64,
+        help="how many changes of a kind are tried on one golden (64)",
+    )
     limiting.add_options(parser, group)
 
 
@@ -89,6 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
     reporting = Reporting(config)
     config.pluginmanager.register(reporting, "ckptcompat-reporting")
     config.pluginmanager.register(Repeats(config, reporting.results), "ckptcompat-repeats")
+    if config.getoption("ckpt_mutate"):
+        config.pluginmanager.register(Mutating(config), "ckptcompat-mutating")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

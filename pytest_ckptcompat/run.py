@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from pytest_ckptcompat.state import StateError
 from pytest_ckptcompat.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.checks import Outcome
@@ -39,19 +39,37 @@ ERRORS = (goldens.GoldenError, StoreError, AdapterError, RecordError, StateError
 Ran = tuple[Result, str | None]
 
 
-def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[], Any]) -> Ran:
-    """Check one golden through one route.
+@dataclass(frozen=True)
+class Opened:
+    """A golden as one item has it: what it holds, where it lies, and what restores it."""
 
-    Raises GoldenError or StoreError where the golden cannot be read, AdapterError, LedgerError.
-    """
+    golden: goldens.Golden
+    path: Path
+    adapter: Adapter
+    artifact: Path | None
+    provenance: Mapping[str, Any]
+
+
+def opened(shelf: Shelf, recipe: Recipe, choice: Choice) -> Opened:
+    """Raises GoldenError or StoreError where the golden cannot be read, AdapterError."""
     release, entry = shelf.find(recipe.name, choice.version)
-    entries = shelf.entries(recipe.name, choice.version, choice.route)
     path = shelf.store.verified(release, entry)
     golden = goldens.read(path, sha256=entry.sha256)
     adapter = _adapter(recipe, choice.route)
     native = adapter.suffix(choice.route) is not None
     artifact = shelf.store.verified(release, entry, choice.route) if native else None
-    outcome = check(golden, recipe, adapter, choice.route, build, artifact)
+    return Opened(golden, path, adapter, artifact, entry.provenance)
+
+
+def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[], Any]) -> Ran:
+    """Check one golden through one route.
+
+    Raises GoldenError or StoreError where the golden cannot be read, AdapterError, LedgerError.
+    """
+    entries = shelf.entries(recipe.name, choice.version, choice.route)
+    there = opened(shelf, recipe, choice)
+    given = (there.golden, recipe, there.adapter, choice.route, build, there.artifact)
+    outcome = check(*given)
     settled = settle(outcome.findings, entries)
     result = Result(
         library=recipe.library.name,
@@ -65,9 +83,9 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         entries=settled.used,
         notes=tuple(f"{f.path}: {f.text}" for f in settled.findings if f.kind == UNKNOWN),
     )
-    shown = _shown(path)
+    shown = _shown(there.path)
     if outcome.drifts or settled.findings:
-        about = (outcome.reached, outcome.drifts, outcome.grids, shown, entry.provenance)
+        about = (outcome.reached, outcome.drifts, outcome.grids, shown, there.provenance)
         result = replace(result, detail=detail.detail(result, *about))
     if settled.idle_waivers:
         idle = settled.idle_waivers[0]
