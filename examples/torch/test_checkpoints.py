@@ -2,7 +2,8 @@
 
 Sizes differ wherever they can (height and width, channels in and out, stride and padding), so
 that a mix-up shows. Users rely on ``load_state_dict`` throughout; where many of them pickle the
-whole module, the recipe opts in to the route ``module``, which unpickles the golden's file.
+whole module, the recipe opts in to the route ``module``, which unpickles the golden's file. Whole
+models are kept in files: of the ``state_dict``, and since there is such, in safetensors.
 """
 
 import pytest
@@ -13,6 +14,7 @@ nn = torch.nn
 pytestmark = pytest.mark.ckptcompat(library="torch")
 
 BOTH = ["state", "module"]
+FILES = ["state", "state_dict", "safetensors"]
 
 
 def _tokens(rng):
@@ -109,14 +111,21 @@ def test_prelu():
     return nn.PReLU(3)
 
 
+@pytest.mark.ckptcompat(inputs=[(2, 4)], routes=[*BOTH, "module_default"])
+def test_sequential():
+    return nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 5))
+
+
 @pytest.mark.ckptcompat(inputs=[(2, 4)], routes=BOTH)
 def test_sequential_gelu():
     return nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Dropout(0.2), nn.Linear(3, 5))
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 4)], since="2.1")
-def test_parametrized_weight_norm():
-    return nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
+@pytest.mark.ckptcompat(inputs=[(2, 4)])
+def test_weight_norm():
+    """By a hook in old releases, which PyTorch says to replace by the parametrization."""
+    parametrizations = getattr(nn.utils, "parametrizations", nn.utils)
+    return getattr(parametrizations, "weight_norm", nn.utils.weight_norm)(nn.Linear(4, 3))
 
 
 class TiedModel(nn.Module):
@@ -135,12 +144,12 @@ class TiedModel(nn.Module):
         return {"logits": self.head(hidden) * self.scale, "last": last}
 
 
-@pytest.mark.ckptcompat(inputs=_tokens)
+@pytest.mark.ckptcompat(inputs=_tokens, routes=FILES)
 def test_tied_model():
     return TiedModel()
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 3, 9, 8)])
+@pytest.mark.ckptcompat(inputs=[(2, 3, 9, 8)], routes=FILES)
 def test_small_cnn():
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False),
