@@ -35,11 +35,12 @@ class _Slot:
 class HaikuAdapter:
     """Puts params and state into ``apply``.
 
-    A recipe returns what ``init`` gives beside the transformed function: ``(net, params)`` for
-    ``haiku.transform``, and ``(net, params, state)`` for ``haiku.transform_with_state``. The
-    state tree has ``params`` and ``state``, each by the parts of a module's name (``mlp/linear_0``)
-    and by the parameter's. These names stay as they are: ``apply`` finds the parameters by them,
-    and each transformed function counts its modules from zero.
+    A recipe returns a transformed function, which is initialised with the recipe's inputs; or
+    beside it what ``init`` gave: ``(net, params)`` for ``haiku.transform``, ``(net, params,
+    state)`` for ``haiku.transform_with_state``. The state tree has ``params`` and ``state``, each
+    by the parts of a module's name (``mlp/~/linear_0``) and by the parameter's. These names stay
+    as they are: ``apply`` finds the parameters by them, and each transformed function counts its
+    modules from zero.
 
     There is no loader but ``apply`` itself, which ignores what no module asks for: a layer is
     given the parameters that a fresh one has as well.
@@ -82,6 +83,15 @@ class HaikuAdapter:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  JAX itself is given keys
 
+    def start(self, layer: Any, args: Any, kwargs: Mapping[str, Any], call: Any) -> Any:  # noqa: ARG002
+        """A transformed function alone with what ``init`` makes of the inputs."""
+        if not self._wanted(layer):
+            return layer
+        given = [self._inputs(value) for value in args]
+        named = {key: self._inputs(value) for key, value in kwargs.items()}
+        made = layer.init(self._jax.random.PRNGKey(0), *given, **named)
+        return (layer, *made) if isinstance(made, tuple) else (layer, made)
+
     def prepare(self, layer: Any) -> Any:
         """The layer as the adapter keeps it. Haiku has no inference mode to set: what a module is
         told at each call (``is_training``) is the recipe's."""
@@ -95,8 +105,8 @@ class HaikuAdapter:
             if wanted and len(given) == wanted and all(isinstance(p, Mapping) for p in given):
                 return _Layer(net, tuple(given))
         raise TypeError(
-            "the haiku adapter takes (net, params) of haiku.transform, or (net, params, state) of "
-            "haiku.transform_with_state: return net, *net.init(key, ...)"
+            "the haiku adapter takes what haiku.transform or haiku.transform_with_state gives, or "
+            "(net, params) or (net, params, state): return net, or net, *net.init(key, ...)"
         )
 
     def _wanted(self, net: Any) -> int:

@@ -56,6 +56,13 @@ def test_params_alone_are_taken_of_a_transform(adapter):
     assert adapter.forward(layer, [X], {}, None).shape == (2, 5)
 
 
+@pytest.mark.parametrize("transform", [hk.transform, hk.transform_with_state])
+def test_a_transformed_function_alone_is_initialised_with_the_inputs(adapter, transform):
+    layer = adapter.prepare(adapter.start(transform(dense), [X], {}, None))
+    assert layer.given[0]["mlp/~/linear_0"]["w"].shape == (3, 4)
+    assert adapter.start(layer, [X], {}, None) is layer
+
+
 def test_params_and_state_may_come_as_init_gives_them(adapter):
     net = hk.transform_with_state(normed)
     layer = adapter.prepare((net, net.init(jax.random.PRNGKey(0), X)))
@@ -64,11 +71,11 @@ def test_params_and_state_may_come_as_init_gives_them(adapter):
 
 @pytest.mark.parametrize(
     "layer",
-    [None, hk.transform(dense), (hk.transform(dense),), (dense, {}), (hk.transform(dense), {}, {})],
-    ids=["none", "net", "no-params", "not-transformed", "too-much"],
+    [None, (hk.transform(dense),), (dense, {}), (hk.transform(dense), {}, {})],
+    ids=["none", "no-params", "not-transformed", "too-much"],
 )
 def test_anything_else_is_refused_with_what_to_return(adapter, layer):
-    with pytest.raises(TypeError, match=r"return net, \*net\.init\(key, \.\.\.\)"):
+    with pytest.raises(TypeError, match=r"return net, or net, \*net\.init\(key, \.\.\.\)"):
         adapter.prepare(layer)
 
 
