@@ -17,12 +17,14 @@ from pytest_ckptcompat.commands import (
     completion,
     convert,
     diff,
+    history,
     import_,
     init,
     ls,
     missing,
     mutate,
     record,
+    report,
     show,
 )
 from pytest_ckptcompat.config import ConfigError
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *(init, record, backfill, import_),
-    *(ls, show, diff, convert),
-    *(check, missing, ack, mutate, completion),
+    *(ls, show, diff, history, convert),
+    *(check, missing, ack, mutate, report, completion),
 )
 EXIT_CODES = (
     "exit codes: 0 as asked; 1 something is wrong, missing or different; 2 the command was "

@@ -45,14 +45,14 @@ def find(text: str, settings: Config) -> Place:
     if (path / MANIFEST).is_file():
         return Place(read_release(path.absolute().parent.name, path.absolute()))
     if path.suffix and path.parent.is_dir() and path.parent != Path():
-        raise CommandError(f"there is no file {text}{_hint(path.name, _names(path.parent))}")
+        raise CommandError(f"there is no file {text}{hint(path.name, _names(path.parent))}")
     known = libraries(settings)
     name, _, rest = text.partition("/")
     if name not in known:
         if len(known) != 1 or not name[:1].isdigit():
             raise CommandError(
                 f"{text}: there is neither a file nor a library of that name in "
-                f"{settings.golden}{_hint(name, known)}"
+                f"{settings.golden}{hint(name, known)}"
             )
         name, rest = known[0], text
     version, _, recipe = rest.partition("/")
@@ -76,7 +76,7 @@ def library(name: str, settings: Config) -> Store:
     known = libraries(settings)
     if name not in known:
         raise CommandError(
-            f"{settings.golden} has no goldens of a library {name!r}{_hint(name, known)}"
+            f"{settings.golden} has no goldens of a library {name!r}{hint(name, known)}"
         )
     return Store(settings.golden, name)
 
@@ -86,7 +86,7 @@ def release(store: Store, version: str) -> Release:
     found = store.release(version)
     if found is None:
         known = [one.version for one in store.releases()]
-        raise CommandError(f"{store.library} has no goldens of {version!r}{_hint(version, known)}")
+        raise CommandError(f"{store.library} has no goldens of {version!r}{hint(version, known)}")
     return found
 
 
@@ -99,7 +99,7 @@ def golden(of: Release, recipe: str) -> Entry:
                 f"recorded: {of.refused[recipe]}"
             )
         raise CommandError(
-            f"{of.library} {of.version} has no golden of {recipe!r}{_hint(recipe, of.entries)}"
+            f"{of.library} {of.version} has no golden of {recipe!r}{hint(recipe, of.entries)}"
         )
     return of.entries[recipe]
 
@@ -119,7 +119,8 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def _hint(given: str, known: Iterable[str]) -> str:
+def hint(given: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, or those that there are."""
     names = list(known)
     close = difflib.get_close_matches(given, names, 1, 0.5)
     if close:

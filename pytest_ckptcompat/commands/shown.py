@@ -19,7 +19,7 @@ def add_json(command: argparse.ArgumentParser) -> None:
 
 
 def print_json(data: Any) -> None:
-    print(json.dumps(data, indent=1, ensure_ascii=not _is_utf8()))
+    print(json.dumps(data, indent=1, ensure_ascii=not is_utf8()))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -41,7 +41,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     )
     if title:
         shown.print(Text(title, style="bold"))
-    drawn = Table(box=SIMPLE if _is_utf8() else ASCII2, pad_edge=False, show_edge=False)
+    drawn = Table(box=SIMPLE if is_utf8() else ASCII2, pad_edge=False, show_edge=False)
     for column in columns:
         right = column.endswith(">")
         drawn.add_column(
@@ -64,8 +64,9 @@ def size(count: int) -> str:
 
 def _said(cell: object) -> str:
     text = "" if cell is None else str(cell)
-    return text if _is_utf8() else text.encode("ascii", "backslashreplace").decode("ascii")
+    return text if is_utf8() else text.encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _is_utf8() -> bool:
+def is_utf8() -> bool:
+    """Whether the output shows more than ASCII."""
     return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
