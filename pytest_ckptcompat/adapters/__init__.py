@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GROUP = "pytest_ckptcompat.adapters"
 BUILT_IN = {
     "keras": "pytest_ckptcompat.adapters.keras:KerasAdapter",
+    "flax": "pytest_ckptcompat.adapters.flax:FlaxAdapter",
     "numpy": "pytest_ckptcompat.adapters.plain:PlainAdapter",
     "equinox": "pytest_ckptcompat.adapters.equinox:EquinoxAdapter",
     "haiku": "pytest_ckptcompat.adapters.haiku:HaikuAdapter",
