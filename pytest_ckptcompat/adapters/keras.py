@@ -50,6 +50,7 @@ class KerasAdapter:
     def __init__(self) -> None:
         self._keras: Any = importlib.import_module("keras")
         self._given: Tuple[Sequence[Any], Mapping[str, Any], Any] = ((), {}, None)
+        self._shortest = _shortest_names(self._keras)
 
     def carries_statics(self, route: str) -> bool:
         return route in ("keras", "h5")
@@ -118,7 +119,10 @@ class KerasAdapter:
         symbols: List[Any] = []
         given = [self._symbolic(item, symbols, stateful) for item in args]
         named = {key: self._symbolic(item, symbols, stateful) for key, item in kwargs.items()}
-        return self._keras.Model(symbols, layer(*given, **named))
+        outputs = layer(*given, **named)
+        if len(symbols) == len(args) == 1 and not kwargs and hasattr(outputs, "shape"):
+            return self._keras.Sequential([*symbols, layer])
+        return self._keras.Model(symbols, outputs)
 
     def _symbolic(self, value: Any, symbols: List[Any], stateful: bool) -> Any:
         """The value with a symbolic input in place of each array."""
@@ -160,7 +164,7 @@ class KerasAdapter:
         except (NotImplementedError, TypeError, ValueError):
             # It cannot be saved whole, and so has no configuration in any file.
             return {"class_name": type(layer).__name__}
-        return _plain(saved)
+        return _renamed(_plain(saved), self._shortest)
 
     def _variables(self, layer: Any, above: Tuple[int, ...]) -> Dict[str, Any]:
         """The layer's variables by name, those of layers within in dicts of their own."""
@@ -265,7 +269,12 @@ def _letters(name: str) -> str:
 
 def _counted(named: Sequence[Tuple[str, str]]) -> List[str]:
     """Names of siblings, given class and name of each: automatic ones are numbered in order."""
-    bases = [_automatic(kind, name) for kind, name in named]
+    # Keras 2 names the input that it puts before a layer after that.
+    inputs = {f"{name}_input" for _, name in named}
+    bases = [
+        _OTHER_NAMES[kind][0] if kind == "InputLayer" and name in inputs else _automatic(kind, name)
+        for kind, name in named
+    ]
     taken = {name for base, (_, name) in zip(bases, named) if base is None}
     seen: Counter[str] = Counter()
     result: List[str] = []
@@ -302,6 +311,35 @@ def _leaves(node: Any, path: _Path) -> Iterator[Tuple[_Path, Any]]:
 
 
 # Configuration
+
+
+def _shortest_names(keras: Any) -> Dict[str, str]:
+    """Of each initializer, regularizer and constraint the shortest of its public names.
+
+    Some have two, and releases differ in which of them they save.
+    """
+    found: Dict[Any, List[str]] = {}
+    for module in (keras.initializers, keras.regularizers, keras.constraints):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and name[:1].isupper():
+                found.setdefault(value, []).append(name)
+    return {
+        name: min(names, key=lambda name: (len(name), name))
+        for kind, names in found.items()
+        for name in (*names, kind.__name__)
+    }
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+    """A plain configuration with other names of its classes."""
+    if isinstance(node, dict):
+        return {
+            key: names.get(item, item)
+            if key == "class_name" and isinstance(item, str)
+            else _renamed(item, names)
+            for key, item in node.items()
+        }
+    return [_renamed(item, names) for item in node] if isinstance(node, list) else node
 
 
 def _plain(value: Any) -> Any:

@@ -181,6 +181,13 @@ def test_what_is_an_automatic_name(kind, name, base):
     assert _automatic(kind, name) == base
 
 
+def test_the_input_that_keras_2_names_after_a_layer_is_an_automatic_name():
+    from pytest_ckptcompat.adapters.keras import _counted
+
+    named = [("InputLayer", "dense_4_input"), ("Dense", "dense_4"), ("InputLayer", "own_input")]
+    assert _counted(named) == ["input_layer", "dense", "own_input"]
+
+
 # Configuration
 
 
@@ -191,6 +198,12 @@ def config_of(layer):
 def test_an_initializer_is_its_class_beside_its_settings():
     layer = called(layers.Dense(2, kernel_initializer=keras.initializers.Constant(0.5)), (1, 3))
     assert config_of(layer)["kernel_initializer"] == {"class_name": "Constant", "value": 0.5}
+
+
+def test_a_class_with_two_public_names_goes_by_the_shorter_one():
+    layer = called(layers.Dense(2, kernel_initializer="orthogonal"), (1, 3))
+    assert config_of(layer)["kernel_initializer"]["class_name"] == "Orthogonal"
+    assert KerasAdapter()._shortest["OrthogonalInitializer"] == "Orthogonal"
 
 
 def test_a_dtype_policy_is_its_name_in_every_release():

@@ -70,6 +70,16 @@ def test_a_layer_is_saved_within_a_model_and_comes_back_as_a_layer(adapter, tmp_
     assert same_weights(saved, loaded)
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_layer_of_several_outputs_comes_back(adapter, tmp_path, route):
+    saved, loaded = there_and_back(
+        *(adapter, route, tmp_path, lambda: layers.SimpleRNN(3, return_state=True)),
+        np.ones((2, 5, 4), "f4"),
+    )
+    assert isinstance(loaded, layers.SimpleRNN)
+    assert same_weights(saved, loaded)
+
+
 def test_a_layer_that_takes_numbers_of_another_dtype_is_saved_with_it(adapter, tmp_path):
     tokens = np.ones((2, 5), "int32")
     _, loaded = there_and_back(adapter, "keras", tmp_path, lambda: layers.Embedding(7, 3), tokens)
