@@ -85,6 +85,32 @@ class PlainAdapter:
             outputs = layer(*args, **kwargs)
         return _fields_of(outputs, ())
 
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        return self.forward(_doubled(copy.deepcopy(layer), {}), args, kwargs, call)
+
+
+def _doubled(value: Any, done: Dict[int, Any]) -> Any:
+    """The value with its single-precision arrays in double; objects within it are changed."""
+    if id(value) in done:
+        return done[id(value)][1]
+    done[id(value)] = (value, value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fc":
+        new: Any = value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
+        done[id(value)] = (value, new)
+        return new
+    if isinstance(value, dict):
+        for key, item in list(value.items()):
+            value[key] = _doubled(item, done)
+    elif isinstance(value, list):
+        value[:] = [_doubled(item, done) for item in value]
+    elif isinstance(value, tuple):
+        items = [_doubled(item, done) for item in value]
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+    elif _is_object(value):
+        for name in _field_names(value):
+            object.__setattr__(value, name, _doubled(getattr(value, name), done))
+    return value
+
 
 def _fields_of(value: Any, above: Tuple[int, ...]) -> Any:
     """The value with every object replaced by the dict of its fields."""

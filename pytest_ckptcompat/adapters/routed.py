@@ -61,6 +61,12 @@ class Routed:
         start = getattr(self._adapter, "start", None)
         return layer if start is None else start(layer, args, kwargs, call)
 
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        double = getattr(self._adapter, "double", None)
+        if double is None:
+            raise NotImplementedError
+        return double(layer, args, kwargs, call)
+
     def prepare(self, layer: Any) -> Any:
         return self._adapter.prepare(layer)
 

@@ -5,6 +5,7 @@ Self-contained: Python 3.8, standard library, NumPy and PyTorch (1.4 and later) 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import enum
 import functools
@@ -258,6 +259,9 @@ class TorchAdapter:
             else:
                 outputs = layer(*given, **named)
             return self._outputs(outputs)
+
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        return self.forward(copy.deepcopy(layer).double(), args, kwargs, call)
 
     def _device(self, layer: Any) -> Any:
         for tensors in (layer.parameters(), layer.buffers()):

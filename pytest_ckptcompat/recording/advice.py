@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,34 @@ def _weaknesses(
                     f"the {what} {format_path(path)} of shape {list(array.shape)} has {size} along "
                     f"two axes: a swap of them goes unnoticed by shape; choose sizes that differ"
                 )
+            if array.ndim == 2 and array.shape[0] > 1 and _symmetric(array):
+                yield (
+                    f"the {what} {format_path(path)} is symmetric: its transpose is the same, and "
+                    f"a swap of its axes goes unnoticed"
+                )
+            if array.size > 1 and _constant(array):
+                yield f"the {what} {format_path(path)} is {_alike(path, array)}"
     for path, leaf in golden.state.leaves().items():
         if isinstance(leaf, Static) and _is_neutral(path, leaf.value):
             yield f"{format_path(path)} is {leaf.value}: choose one that changes the outputs"
+
+
+def _symmetric(array: np.ndarray[Any, Any]) -> bool:
+    return array.shape[0] == array.shape[1] and bool((array == array.T).all())
+
+
+_STATISTIC = re.compile(r".*(mean|var|variance|μ|σ²)", re.IGNORECASE)
+
+
+def _alike(path: Path, array: np.ndarray[Any, Any]) -> str:
+    """What a constant array could not show."""
+    value = array.flat[0]
+    name = path[-1] if path else ""
+    if isinstance(name, str) and _STATISTIC.fullmatch(name) and value in (0, 1):
+        return f"{value} everywhere, as in a layer that saw no data: a loader may leave it out"
+    if value == 0:
+        return "zero everywhere: whether it is loaded or used cannot be seen"
+    return f"{value} everywhere: elements out of place go unnoticed"
 
 
 def _constant(array: np.ndarray[Any, Any]) -> bool:

@@ -25,7 +25,8 @@ FILES = (
     *("__init__", "bits", "budget", "config", "drift", "jitter", "kinds", "layers", "marks"),
     *("migrations", "names", "pairing", "policy", "recipe", "state", "statics", "versions"),
     *("recording/__init__", "recording/inputs", "recording/maker", "recording/packed"),
-    *("recording/provenance", "recording/recorder", "recording/recorder_names"),
+    *("recording/precision", "recording/provenance", "recording/recorder"),
+    "recording/recorder_names",
 )
 #: Run by the old environment's Python, isolated: neither PYTHONPATH nor the current folder count.
 _BOOT = """\

@@ -26,7 +26,7 @@ from pytest_ckptcompat.layers import (
     words,
 )
 from pytest_ckptcompat.names import file_name
-from pytest_ckptcompat.recording import inputs
+from pytest_ckptcompat.recording import inputs, precision
 from pytest_ckptcompat.state import Name, Path, Static, Tree, format_path
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ class _Maker:
         self._repeatable(layer, again, outputs)
         if known is not None:
             return known
+        if self.recipe.exact:
+            self._exact(again, outputs)
         by = route if self.adapter.suffix(route) is None else STATE
         budgets = measure(self.adapter, self.recipe, again, by, state, self._inputs, outputs)
         facts = {"exact": True} if self.recipe.exact else {}
@@ -240,6 +242,16 @@ class _Maker:
             )
         return _copied(outputs)
 
+    def _exact(self, layer: Any, outputs: Tree) -> None:
+        double = precision.in_double(self.adapter, self.recipe, layer, self._inputs)
+        why = precision.inexact(outputs, double)
+        if why is not None:
+            raise RecordError(
+                f"{self.recipe.name} is marked exact, but its arithmetic is not: {why}. Exact is "
+                f"for layers that add and multiply (no tanh, softmax, normalisation or mean over "
+                f"three): return the layer without these, or leave out exact=True"
+            )
+
     def _repeatable(self, layer: Any, again: Any, outputs: Tree) -> None:
         for other in (layer, again):
             if not same_outputs(outputs, run_layer(self.adapter, self.recipe, other, self._inputs)):
@@ -269,7 +281,9 @@ def measure(
     """The error budget of each floating output, by formatted path.
 
     Monte-Carlo arithmetic: the forward pass is run again under ``PASSES`` random perturbations of
-    every array and input by one unit in the last place, against a pass on the state as it is.
+    every array and input by one unit in the last place, against a pass on the state as it is;
+    and once in double precision, where the adapter can, which shows how intermediate results are
+    rounded.
     """
     rng = inputs.generator(recipe)
 
@@ -293,10 +307,14 @@ def measure(
             yield _copied(run_layer(adapter, recipe, loaded(nudged), moved)).arrays()
 
     results = list(runs())
-    loaded(state)
+    layer = loaded(state)
+    double = precision.in_double(adapter, recipe, layer, given)
     budgets = {}
     for path in paths:
         alike = [r[path] for r in results if path in r and r[path].shape == base[path].shape]
+        exact = double.arrays().get(path) if double is not None and path in base else None
+        if exact is not None and precision.is_rounding(base[path], exact):
+            alike.append(exact)
         if path in base and alike:
             budgets[format_path(path)] = budget.pack(budget.measure(base[path], alike))
     return budgets

@@ -118,3 +118,14 @@ def test_seeding_makes_fresh_layers_alike(adapter):
 def test_a_layer_that_is_not_lazy_is_not_run_to_start_it(adapter):
     module = Given(lambda *_: pytest.fail("it was run"))
     assert adapter.start(module, (), {}, None) is module
+
+
+def test_a_pass_in_double_precision_leaves_the_layer_in_single():
+    layer = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).eval()
+    x = np.ones((5, 3), np.float32)
+    adapter = TorchAdapter()
+    single = adapter.forward(layer, [x], {}, None)
+    double = adapter.double(layer, [x.astype(np.float64)], {}, None)
+    assert double.dtype == np.float64
+    assert layer[0].weight.dtype == torch.float32
+    assert 0 < np.abs(double - single).max() < 1e-6
