@@ -5,7 +5,6 @@ Self-contained: Python 3.8, standard library, NumPy, JAX and Haiku only.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import pickle
@@ -14,22 +13,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
-
-
-@dataclasses.dataclass(frozen=True)
-class _Layer:
-    """A transformed function, and what it is applied to: params, or params and state."""
-
-    net: Any
-    given: Tuple[Any, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Slot:
-    """The place of a parameter, by its module's name and its own."""
-
-    module: str
-    name: str
 
 
 class HaikuAdapter:
@@ -70,7 +53,7 @@ class HaikuAdapter:
         return {"pickle": ".pkl"}.get(route)
 
     def save(self, layer: Any, route: str, path: Any) -> None:  # noqa: ARG002  there is one
-        given = self._jax.tree_util.tree_map(np.asarray, layer.given)
+        given = self._jax.tree_util.tree_map(np.asarray, layer[1:])
         Path(path).write_bytes(pickle.dumps(given, protocol=4))
 
     def restore(self, layer: Any, route: str, path: Any) -> Any:  # noqa: ARG002
@@ -93,17 +76,15 @@ class HaikuAdapter:
         return (layer, *made) if isinstance(made, tuple) else (layer, made)
 
     def prepare(self, layer: Any) -> Any:
-        """The layer as the adapter keeps it. Haiku has no inference mode to set: what a module is
-        told at each call (``is_training``) is the recipe's."""
-        if isinstance(layer, _Layer):
-            return layer
+        """The function with its params and state. Haiku has no inference mode to set: what a
+        module is told at each call (``is_training``) is the recipe's."""
         if isinstance(layer, tuple) and layer:
             net, *given = layer
             if len(given) == 1 and isinstance(given[0], tuple):
                 given = list(given[0])
             wanted = self._wanted(net)
             if wanted and len(given) == wanted and all(isinstance(p, Mapping) for p in given):
-                return _Layer(net, tuple(given))
+                return (net, *given)
         raise TypeError(
             "the haiku adapter takes what haiku.transform or haiku.transform_with_state gives, or "
             "(net, params) or (net, params, state): return net, or net, *net.init(key, ...)"
@@ -123,30 +104,33 @@ class HaikuAdapter:
         def kept(leaf: Any) -> Any:
             return arrays.setdefault(id(leaf), (leaf, self._array(leaf)))[1]
 
-        trees = [self._jax.tree_util.tree_map(kept, _plain(part)) for part in layer.given]
+        trees = [self._jax.tree_util.tree_map(kept, _plain(part)) for part in layer[1:]]
         return dict(zip(("params", "state"), map(_nested, trees)))
 
     def load(self, layer: Any, state: Any, route: str) -> Any:  # noqa: ARG002  others read files
         return self._taken(layer, list(state.values()))
 
+    def checkpoint(self, layer: Any, state: Any) -> Any:
+        """What users save: params, or params and state, as nested dicts of NumPy arrays."""
+        saved = [_flat(part, _places(_plain(own))) for own, part in zip(layer[1:], state.values())]
+        return tuple(saved) if len(saved) > 1 else saved[0]
+
     def _taken(self, layer: Any, saved: Sequence[Mapping[str, Any]]) -> Any:
         """The layer with those of the saved parameters that a module of it asks for."""
-        if len(saved) != len(layer.given):
+        net, *given = layer
+        if len(saved) != len(given):
             raise ValueError(
                 f"{len(saved)} trees were saved (of params and state), and this function is "
-                f"applied to {len(layer.given)}"
+                f"applied to {len(given)}"
             )
-        given = map(self._merged, map(_plain, layer.given), saved)
-        return dataclasses.replace(layer, given=tuple(given))
+        return (net, *map(self._merged, map(_plain, given), saved))
 
     def _merged(self, fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> Dict[str, Any]:
-        names = {module: {name: _Slot(module, name) for name in fresh[module]} for module in fresh}
         merged: Dict[str, Dict[str, Any]] = {}
-        for path, slot in _walk(_nested(names), ()):
+        for path, (module, name) in _places(fresh).items():
             value = functools.reduce(_part, path, saved)
             if value is not None:
-                now = fresh[slot.module][slot.name]
-                merged.setdefault(slot.module, {})[slot.name] = self._leaf(now, value)
+                merged.setdefault(module, {})[name] = self._leaf(fresh[module][name], value)
         return merged
 
     def _leaf(self, now: Any, value: Any) -> Any:
@@ -172,9 +156,9 @@ class HaikuAdapter:
         given = [self._inputs(value) for value in args]
         named = {key: self._inputs(value) for key, value in kwargs.items()}
         if callable(call):
-            return self._outputs(call((layer.net, *layer.given), *given, **named))
-        run = layer.net.apply if call is None else getattr(layer.net.apply, call)
-        return self._outputs(run(*layer.given, None, *given, **named))
+            return self._outputs(call(layer, *given, **named))
+        apply = layer[0].apply if call is None else getattr(layer[0].apply, call)
+        return self._outputs(apply(*layer[1:], None, *given, **named))
 
     def _inputs(self, value: Any) -> Any:
         return self._jax.tree_util.tree_map(
@@ -223,6 +207,28 @@ def _is_free(tree: Dict[str, Any], parts: Sequence[str], own: Mapping[str, Any])
 
 def _part(node: Any, key: str) -> Any:
     return node.get(key) if isinstance(node, Mapping) else None
+
+
+def _places(part: Mapping[str, Mapping[str, Any]]) -> Dict[Tuple[str, ...], Tuple[str, str]]:
+    """Where each parameter stands in the tree, with its module's name and its own."""
+    names = {module: {name: (module, name) for name in own} for module, own in part.items()}
+    return dict(_walk(_nested(names), ()))
+
+
+def _flat(
+    tree: Mapping[str, Any], known: Mapping[Tuple[str, ...], Tuple[str, str]]
+) -> Dict[str, Dict[str, Any]]:
+    """Parameters by their module's name, then by their own: the inverse of ``_nested``.
+
+    An entry of the state may be a tree itself, which is seen where the layer has it.
+    """
+    flat: Dict[str, Dict[str, Any]] = {}
+    for path, _ in _walk(tree, ()):
+        whole = [path[:end] for end in range(1, len(path)) if path[:end] in known]
+        place = whole[0] if whole else path
+        module, name = known.get(place, ("/".join(place[:-1]), place[-1]))
+        flat.setdefault(module, {})[name] = functools.reduce(_part, place, tree)
+    return flat
 
 
 def _walk(node: Any, path: Tuple[str, ...]) -> Iterator[Tuple[Tuple[str, ...], Any]]:

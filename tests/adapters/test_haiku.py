@@ -59,7 +59,7 @@ def test_params_alone_are_taken_of_a_transform(adapter):
 @pytest.mark.parametrize("transform", [hk.transform, hk.transform_with_state])
 def test_a_transformed_function_alone_is_initialised_with_the_inputs(adapter, transform):
     layer = adapter.prepare(adapter.start(transform(dense), [X], {}, None))
-    assert layer.given[0]["mlp/~/linear_0"]["w"].shape == (3, 4)
+    assert layer[1]["mlp/~/linear_0"]["w"].shape == (3, 4)
     assert adapter.start(layer, [X], {}, None) is layer
 
 
@@ -121,7 +121,7 @@ def test_a_parameter_that_is_called_as_a_module_keeps_both(adapter):
         *("params/outer%2Flinear/b", "params/outer%2Flinear/w", "params/outer/linear"),
     ]
     loaded = adapter.load(layer, Tree.of(adapter.state(layer)).plain(), "state")
-    assert loaded.given[0].keys() == {"outer", "outer/linear"}
+    assert loaded[1].keys() == {"outer", "outer/linear"}
 
 
 def test_a_random_key_in_the_state_is_kept_as_its_data(adapter):
@@ -130,7 +130,7 @@ def test_a_random_key_in_the_state_is_kept_as_its_data(adapter):
     saved = adapter.state(layer)
     assert saved["state"]["drawing"]["key"].dtype == np.uint32
     loaded = adapter.load(layer, saved, "state")
-    assert jax.dtypes.issubdtype(loaded.given[1]["drawing"]["key"].dtype, jax.dtypes.prng_key)
+    assert jax.dtypes.issubdtype(loaded[2]["drawing"]["key"].dtype, jax.dtypes.prng_key)
 
 
 # Routes
@@ -165,6 +165,27 @@ def test_what_is_missing_is_told_by_apply(adapter):
     loaded = adapter.load(layer, state, "state")
     with pytest.raises(ValueError, match="linear_1"):
         adapter.forward(loaded, [X], {}, None)
+
+
+def test_a_loader_of_the_librarys_own_gets_what_users_save(adapter):
+    layer = built(normed)
+    state = Tree.of(adapter.state(layer)).plain()
+    state["params"]["old"] = {"part": {"w": X}}
+    params, moving = adapter.checkpoint(layer, state)
+    assert params["old/part"]["w"] is X
+    assert params["linear"].keys() == {"w", "b"}
+    assert moving["batch_norm/~/mean_ema"]["counter"].dtype == np.int32
+    again = adapter.prepare((layer[0], (params, moving)))
+    assert arrays(again).keys() == {*arrays(layer), "params/old/part/w"}
+
+
+def test_an_entry_of_the_state_may_be_a_tree(adapter):
+    entry = {"inner": {"a": jnp.ones(2)}, "b": (jnp.zeros(3), jnp.ones(4))}
+    layer = adapter.prepare((hk.transform_with_state(dense), {}, {"module/part": {"name": entry}}))
+    state = adapter.state(layer)
+    assert adapter.checkpoint(layer, state)[1]["module/part"]["name"].keys() == {"inner", "b"}
+    loaded = adapter.load(layer, state, "state")
+    assert loaded[2]["module/part"]["name"]["b"][1].tolist() == [1, 1, 1, 1]
 
 
 def test_params_without_state_do_not_fit_a_stateful_net(adapter):
