@@ -162,6 +162,8 @@ def _statics(removed: Nodes, added: Nodes) -> dict[Path, Path]:
 
 
 def _telling(value: Any) -> bool:
+    if hasattr(value, "dtype"):  # a NumPy scalar, which compares with () as an array would
+        value = value.item()
     if value is None or isinstance(value, bool):
         return False
     return value not in (0, 1, -1, "", (), [], b"")

@@ -98,6 +98,12 @@ def test_a_static_value_that_tells_is_a_rename_whatever_its_name():
     ]
 
 
+def test_a_numpy_scalar_that_tells_is_a_rename_too():
+    assert found({"epsilon": np.float32(1e-5)}, {"tiny": np.float32(1e-5)}) == [
+        (Kind.RENAMED, "epsilon", "tiny")
+    ]
+
+
 def test_layers_that_made_room_for_a_new_one_have_moved():
     old = {"layers": [{"w": A}, {"w": B}]}
     loaded = {"layers": [{"w": C}, {"w": A}, {"w": B}]}
