@@ -49,7 +49,7 @@ def details(kind, version):
             3,
             advice,
             "Whoever saved it cannot load it any more.",
-            f"golden/lib/{version}/conv.h5",
+            f"golden/lib/{version}/net.h5",
             {"python": "3.11.7", "cpu": ["AVX2", "FMA3"], "blas": None},
         ),
         "wrong": Detail(("load", "fields", "state", "forward"), grids=(picture(),)),
