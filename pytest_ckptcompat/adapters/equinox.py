@@ -262,6 +262,23 @@ class EquinoxAdapter:
             outputs = run(*given, *([layer[1]] if self._is_stateful(layer) else []), **named)
         return self._outputs(outputs)
 
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        """The outputs in double precision."""
+        older: Any = importlib.import_module("jax.experimental")
+        # Which releases have one or the other.
+        newer = getattr(self._jax, "enable_x64", None)
+        with older.enable_x64() if newer is None else newer(True):
+            widened = self._jax.tree_util.tree_map(self._wide, layer)
+            return self.forward(widened, args, kwargs, call)
+
+    def _wide(self, leaf: Any) -> Any:
+        if not self._is_array(leaf) or self._is_key(leaf):
+            return leaf
+        for kind, dtype in (("complexfloating", np.complex128), ("floating", np.float64)):
+            if self._numpy.issubdtype(leaf.dtype, getattr(self._numpy, kind)):
+                return leaf.astype(dtype)
+        return leaf
+
     def _inputs(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return self._numpy.asarray(value)

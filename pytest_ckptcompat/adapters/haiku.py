@@ -160,6 +160,23 @@ class HaikuAdapter:
         apply = layer[0].apply if call is None else getattr(layer[0].apply, call)
         return self._outputs(apply(*layer[1:], None, *given, **named))
 
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        """The outputs in double precision."""
+        older: Any = importlib.import_module("jax.experimental")
+        # Which releases have one or the other.
+        newer = getattr(self._jax, "enable_x64", None)
+        with older.enable_x64() if newer is None else newer(True):
+            given = self._jax.tree_util.tree_map(self._wide, tuple(layer[1:]))
+            return self.forward((layer[0], *given), args, kwargs, call)
+
+    def _wide(self, leaf: Any) -> Any:
+        if self._is_key(leaf):
+            return leaf
+        for kind, dtype in (("complexfloating", np.complex128), ("floating", np.float64)):
+            if self._numpy.issubdtype(leaf.dtype, getattr(self._numpy, kind)):
+                return leaf.astype(dtype)
+        return leaf
+
     def _inputs(self, value: Any) -> Any:
         return self._jax.tree_util.tree_map(
             lambda leaf: self._numpy.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, value

@@ -191,3 +191,14 @@ def test_a_method_can_be_run(adapter):
 
     given = {"plus": np.float32([1, 2])}
     assert adapter.forward(Twice(), [np.float32([3, 4])], given, "double").tolist() == [7, 10]
+
+
+def test_the_pass_in_double_precision_is_one(adapter):
+    layer, x = adapter.prepare(batch_norm()), np.float32([0.1, 0.2, 0.3, 0.4])
+    single, _ = adapter.forward(layer, [x], {}, None)
+    double, state = adapter.double(layer, [x.astype(np.float64)], {}, None)
+    assert [double.dtype, *(array.dtype for array in state[1:])] == [np.float64] * 3
+    assert state[0].dtype == np.int32
+    assert np.allclose(single, double, rtol=1e-6)
+    assert (single != double).any()
+    assert adapter.forward(layer, [x], {}, None)[0].dtype == np.float32

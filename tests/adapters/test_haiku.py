@@ -205,6 +205,16 @@ def test_outputs_and_the_new_state_are_arrays_of_numpy(adapter):
     assert type(state["batch_norm/~/mean_ema"]["average"]) is np.ndarray
 
 
+def test_the_pass_in_double_precision_is_one(adapter):
+    layer, x = built(normed), X + np.float32(0.1)
+    single, _ = adapter.forward(layer, [x], {}, None)
+    double, state = adapter.double(layer, [x.astype(np.float64)], {}, None)
+    assert double.dtype == np.float64
+    assert state["batch_norm/~/mean_ema"]["counter"].dtype == np.int32
+    assert np.allclose(single, double, rtol=1e-4)
+    assert (single != double).any()
+
+
 def test_a_function_gets_what_the_recipe_returns(adapter):
     def run(layer, x):
         net, params, state = layer

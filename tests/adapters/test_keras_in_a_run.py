@@ -103,7 +103,9 @@ def test_a_setting_that_was_added_with_a_default_breaks_nothing(released):
 def test_another_default_breaks_those_who_build_the_layer_and_load_weights(released):
     result, found = checked(released, ("slope=1.5", "slope=2.5"))
     assert found == ["passed", "passed", "failed"]
-    result.stdout.fnmatch_lines(["*config/slope value changed*", "*forward*12 of 12 elements differ*"])
+    result.stdout.fnmatch_lines(
+        ["*config/slope value changed*", "*forward*12 of 12 elements differ*"]
+    )
 
 
 def test_another_name_of_a_weight_breaks_no_file_that_numbers_weights(released):
