@@ -162,8 +162,8 @@ class HaikuAdapter:
 
     def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
         """The outputs in double precision."""
+        # A release has this switch in one place or the other.
         older: Any = importlib.import_module("jax.experimental")
-        # Which releases have one or the other.
         newer = getattr(self._jax, "enable_x64", None)
         with older.enable_x64() if newer is None else newer(True):
             given = self._jax.tree_util.tree_map(self._wide, tuple(layer[1:]))
