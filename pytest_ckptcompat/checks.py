@@ -58,7 +58,8 @@ class Outcome:
 
     ``reached`` are the stages that ran; ``used`` is the largest share of an output's allowance
     that its deviation uses (1.0 is the limit), None where outputs were not compared by value.
-    ``grids`` are small pictures of outputs that are not right.
+    ``grids`` are small pictures of outputs that are not right; ``fresh`` is the state of a fresh
+    layer, of which the arrays' values do not count.
     """
 
     findings: tuple[Finding, ...]
@@ -66,6 +67,7 @@ class Outcome:
     reached: tuple[str, ...]
     used: float | None = None
     grids: tuple[Grid, ...] = ()
+    fresh: Tree | None = None
 
 
 @dataclass
@@ -132,7 +134,7 @@ def _checked(run: _Run) -> Outcome:
         _state(run, drifts, fresh, loaded)
     used = None if loaded_layer is None else _forward(run, loaded_layer)
     judged = _with_outputs_in_mind(run)
-    return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids))
+    return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids), fresh.tree)
 
 
 def _with_outputs_in_mind(run: _Run) -> tuple[Finding, ...]:

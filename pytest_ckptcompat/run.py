@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from pytest_ckptcompat import golden as goldens
-from pytest_ckptcompat.adapters import AdapterError, resolve
+from pytest_ckptcompat.adapters import AdapterError, idiom_of, resolve
 from pytest_ckptcompat.checks import UNKNOWN, check
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import lacking
@@ -93,7 +93,12 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         return _failed(result), said
     if result.status != "failed":
         return result, None
-    failed = _failure(shelf, recipe, result, outcome, shown)
+    failed = replace(
+        _failure(shelf, recipe, result, outcome, shown),
+        idiom=idiom_of(adapter),
+        states=(golden.state, outcome.fresh),
+        holds_statics=adapter.carries_statics(choice.route),
+    )
     return detail.with_advice(result, failed), failure.text(failed)
 
 

@@ -86,6 +86,14 @@ class Adapter(Protocol):
         """
 
 
+def idiom_of(adapter: Adapter) -> str:
+    """The library's way of handling old states, for what a failure suggests.
+
+    An adapter may say it by an attribute ``idiom``; else it is ``migrations``.
+    """
+    return str(getattr(adapter, "idiom", "migrations"))
+
+
 def resolve(library: Library, loaders: Mapping[str, Any] | None = None) -> Adapter:
     """The adapter of a library, given the callables that its configuration names.
 

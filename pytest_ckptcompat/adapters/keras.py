@@ -45,6 +45,7 @@ class KerasAdapter:
     A layer that is no model is built by calling it, and saved within a model of its own.
     """
 
+    idiom = "keras"
     routes: Tuple[str, ...] = ("keras", "h5", "weights_h5")
 
     def __init__(self) -> None:

@@ -40,6 +40,10 @@ class Routed:
     def routes(self) -> Sequence[str]:
         return (*self._adapter.routes, *(name for name in self._own))
 
+    @property
+    def idiom(self) -> str:
+        return str(getattr(self._adapter, "idiom", "migrations"))
+
     def carries_statics(self, route: str) -> bool:
         if route in self._own:
             return self._own[route].suffix is None and self._adapter.carries_statics(

@@ -58,6 +58,7 @@ class TorchAdapter:
     in to all but the first.
     """
 
+    idiom = "torch"
     routes: Tuple[str, ...] = ("state", "state_dict", "module", "module_default", "safetensors")
 
     def __init__(self) -> None:

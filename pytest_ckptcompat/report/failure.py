@@ -11,13 +11,14 @@ from packaging.version import Version
 
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import STAGES, Fate, Finding, Verdict
-from pytest_ckptcompat.report import suggest
+from pytest_ckptcompat.report import idioms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.report.result import Result
+    from pytest_ckptcompat.state import Tree
 
 WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
@@ -30,7 +31,9 @@ class Failure:
     """A failing result with what its text needs beside it.
 
     ``since`` is the first version known to have today's fields; ``absent`` says, by path, up to
-    which version no golden has a field.
+    which version no golden has a field. ``idiom`` is the library's way of handling old states;
+    ``states`` are the golden's and a fresh layer's, and ``holds_statics`` whether checkpoints of
+    the route have static values.
     """
 
     result: Result
@@ -40,6 +43,9 @@ class Failure:
     place: str
     since: str
     absent: dict[str, str]
+    idiom: str = idioms.DEFAULT
+    states: tuple[Tree | None, Tree | None] = (None, None)
+    holds_statics: bool = True
 
 
 def text(failure: Failure) -> str:
@@ -119,7 +125,7 @@ def _advice(failure: Failure) -> list[str]:
     if found is not None:
         some = found.handled < found.failing
         what = f"{found.handled} of {found.failing} drifts" if some else "it"
-        lines += _wrap(f"To handle {what}, {found.purpose} (paste into the loader's migrations):")
+        lines += _wrap(f"To handle {what}, {found.purpose} (paste into {found.place}):")
         lines += ["", *(f"      {line}".rstrip() for line in found.code), ""]
     breaks = any(f.verdict is Verdict.FAIL for f in failing)
     command = f"ckptcompat ack {shlex.quote(result.recipe)}{' --waive' if breaks else ''}"
@@ -128,11 +134,12 @@ def _advice(failure: Failure) -> list[str]:
     return lines
 
 
-def suggestion(failure: Failure) -> suggest.Suggestion | None:
+def suggestion(failure: Failure) -> idioms.Suggestion | None:
     """What to paste to handle the failing drifts; None where nothing can be suggested."""
     failing = _failing(failure.result)
     fates = {(f.path, f.kind): f.fate for f in failing if f.stage == "fields"}
-    return suggest.migration(failure.drifts, fates, failure.since)
+    case = idioms.Case(failure.drifts, fates, failure.since, *failure.states, failure.holds_statics)
+    return idioms.suggestion(case, failure.idiom)
 
 
 def _failing(result: Result) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What to do about drift: a migration to paste."""
+"""The idiom of libraries with migrations: steps to paste."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ckptcompat.report.calls import quoted
-from pytest_ckptcompat.report.changes import changes
+from pytest_ckptcompat.report.idioms.calls import quoted
+from pytest_ckptcompat.report.idioms.case import Suggestion
+from pytest_ckptcompat.report.idioms.changes import changes
 from pytest_ckptcompat.state import format_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ckptcompat.drift import Drift
-    from pytest_ckptcompat.report.calls import Change
-    from pytest_ckptcompat.report.changes import Fates
+    from pytest_ckptcompat.report.idioms.calls import Change
+    from pytest_ckptcompat.report.idioms.case import Case
     from pytest_ckptcompat.state import Path
 
 #: How many changes a suggestion makes at most, in how many lines if it has several steps, and
@@ -27,16 +27,6 @@ WIDTH = 94
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """``handled`` of the ``failing`` drifts are handled by the steps in ``code``."""
-
-    purpose: str
-    code: tuple[str, ...]
-    handled: int
-    failing: int
-
-
-@dataclass(frozen=True)
 class _Step:
     """The changes in dicts that are alike, however many there are of them."""
 
@@ -44,26 +34,27 @@ class _Step:
     changes: tuple[Change, ...]
 
 
-def migration(drifts: Sequence[Drift], fates: Fates, since: str) -> Suggestion | None:
-    """Steps of a migration for the drifts that ``fates`` names; None where none can help.
+def suggest(case: Case) -> Suggestion | None:
+    """Steps of a migration for the drifts that fail; None where none can help.
 
-    ``since`` is the version that the steps belong to: the first with today's fields. A step runs
-    wherever it meets the like of the state and the layer, since a layer may sit at any depth of
-    a user's model. Changes in one kind of dict are one step.
+    A step runs wherever it meets the like of the state and the layer, since a layer may sit at
+    any depth of a user's model. Changes in one kind of dict are one step.
     """
     made: list[Change] = []
     lines: list[str] = []
     names: set[str] = set()
-    for step in _joined(_alike(changes(drifts, fates))):
+    for step in _joined(_alike(changes(case.drifts, case.fates))):
         some = _ordered(step.changes)[: MAX_CHANGES - len(made)]
-        code = _code(some, since, names) if some else []
+        code = _code(some, case.since, names) if some else []
         if some and (not lines or len(lines) + len(code) < MAX_LINES):
             lines += [*([""] if lines else []), *code]
             made += some
     if not made:
         return None
     handled = frozenset[tuple[str, str]]().union(*(change.handles for change in made))
-    return Suggestion(_purpose(made), tuple(lines), len(handled & fates.keys()), len(fates))
+    return Suggestion(
+        _purpose(made), tuple(lines), len(handled & case.fates.keys()), len(case.fates)
+    )
 
 
 def _purpose(made: Sequence[Change]) -> str:

@@ -120,19 +120,25 @@ def literal(node: Node | None) -> str | None:
         return None
     value = node.value
     if isinstance(value, tuple) and value and len(set(map(repr, value))) == 1:
-        first = _written(value[0])
+        first = _doubled(written(value[0]))
         if first is not None and isinstance(value[0], (int, float)):
             return f"({first},) * len(state.like[{{old}}])"
-    return _written(value)
+    return _doubled(written(value))
 
 
-def _written(value: Any) -> str | None:
+def _doubled(text: str | None) -> str | None:
+    """A text whose braces stand for themselves in a format."""
+    return text.replace("{", "{{").replace("}", "}}") if text is not None else None
+
+
+def written(value: Any) -> str | None:
+    """A static value in Python's own terms; None where there are no such, or too long ones."""
     text = quoted(value) if isinstance(value, str) else show(value)
     try:
         same = same_static(ast.literal_eval(text), value)
     except (ValueError, SyntaxError):
         return None
-    return text.replace("{", "{{").replace("}", "}}") if same and len(text) <= MAX_LITERAL else None
+    return text if same and len(text) <= MAX_LITERAL else None
 
 
 def quoted(text: str) -> str:
@@ -160,7 +166,7 @@ def _retyped(old: Node | None, new: Node | None, _: Path) -> Change | None:
 def _reshaped(old: Node | None, new: Node | None, _: Path) -> Change | None:
     assert isinstance(old, Array)
     assert isinstance(new, Array)
-    if not _refines(old.shape, new.shape) and not _refines(new.shape, old.shape):
+    if not refines(old, new):
         return None
     tests = [f'getattr(s.get({{old}}), "ndim", None) == {len(old.shape)}']
     if len(old.shape) == len(new.shape):
@@ -171,7 +177,14 @@ def _reshaped(old: Node | None, new: Node | None, _: Path) -> Change | None:
     return change("reshape", "reshape to today's shape", call, *tests)
 
 
-def _refines(fine: tuple[int, ...], coarse: tuple[int, ...]) -> bool:
+def refines(old: Node | None, new: Node | None) -> bool:
+    """Whether a reshape from one array to another only joins or parts axes."""
+    assert isinstance(old, Array)
+    assert isinstance(new, Array)
+    return _fits(old.shape, new.shape) or _fits(new.shape, old.shape)
+
+
+def _fits(fine: tuple[int, ...], coarse: tuple[int, ...]) -> bool:
     """Whether each size of ``coarse`` is the product of consecutive ones of ``fine``.
 
     Else a reshape would mix up axes, and what is meant may be a transposition.
@@ -250,7 +263,7 @@ def _value(old: Node | None, new: Node | None, _: Path) -> Change | None:
     if isinstance(after, tuple) and after and all(same_static(item, before) for item in after):
         call = "transformed({old}, lambda value: (value,) * len(state.like[{old}]))"
         return change("convert", _CONVERT, call, is_old, "type(s.like.get({old})) is tuple")
-    texts = _written(before), _written(after)
+    texts = _doubled(written(before)), _doubled(written(after))
     if None in texts:
         return None
     return change(

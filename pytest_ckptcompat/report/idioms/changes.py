@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import Fate
-from pytest_ckptcompat.report.calls import Change, changes_of
+from pytest_ckptcompat.report.idioms.calls import Change, changes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_ckptcompat.drift import Drift
-
-    Fates = Mapping[tuple[str, str], Fate]
+    from pytest_ckptcompat.report.idioms.case import Fates
 
 
 def changes(drifts: Sequence[Drift], fates: Fates) -> list[Change]:
