@@ -95,9 +95,9 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         return result, None
     failed = replace(
         _failure(shelf, recipe, result, outcome, shown),
-        idiom=idiom_of(adapter),
-        states=(golden.state, outcome.fresh),
-        holds_statics=adapter.carries_statics(choice.route),
+        idiom=idiom_of(there.adapter),
+        states=(there.golden.state, outcome.fresh),
+        holds_statics=there.adapter.carries_statics(choice.route),
     )
     return detail.with_advice(result, failed), failure.text(failed)
 
