@@ -152,7 +152,7 @@ class Reporting:
         told = [] if quiet else [f"report: {path}" for path in self._written]
         if lines or self._recorded or self._wrong or told:
             terminalreporter.write_sep("-", "ckptcompat")
-        for line in lines:
+        for line in summary.wrapped(lines, width) if terminalreporter.isatty else lines:
             for text, style in line:
                 terminalreporter.write(text, **STYLES.get(style, {}))
             terminalreporter.line("")

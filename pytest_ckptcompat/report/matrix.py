@@ -79,8 +79,13 @@ def matrix(results: Iterable[Result], *, fold: bool) -> Matrix:
             recipe: tuple(row.get(column.versions[0], "") for column in columns)
             for recipe, row in shown.items()
         },
-        len(cells) - len(shown),
+        sum(1 for recipe, row in cells.items() if recipe not in shown and _ran(row)),
     )
+
+
+def _ran(row: Mapping[str, str]) -> bool:
+    """Whether anything of a recipe ran: of one that was not selected, goldens are left out too."""
+    return any(status != LEFT_OUT for status in row.values())
 
 
 def _folded(versions: Sequence[str], rows: Mapping[str, Mapping[str, str]]) -> tuple[Column, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,18 @@ def lines(
         yield from table([*mine, *left_out(library, known)], width)
         for line in (*_causes(mine), *_shifted(mine), *_notes(mine)):
             yield [(line, "")]
+
+
+def wrapped(lines: Iterable[list[Piece]], width: int) -> Iterator[list[Piece]]:
+    """The same, with sentences broken between words; the matrix fits as it is."""
+    for line in lines:
+        if len(line) > 1 or len(line[0][0]) <= width:
+            yield line
+            continue
+        text, style = line[0]
+        indent = "    " if text.startswith(" ") else "  "
+        for part in textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False):
+            yield [(part, style)]
 
 
 def _notes(results: Sequence[Result]) -> Iterator[str]:

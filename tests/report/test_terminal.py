@@ -8,6 +8,7 @@ import pytest
 from layerlib import DENSE, DENSE_OTHER_OUTPUTS, DENSE_WITH_SCALE, RECIPES
 
 from pytest_ckptcompat.report.result import Result
+from pytest_ckptcompat.report.summary import wrapped
 from pytest_ckptcompat.report.table import MAX_ROWS, table
 
 TWO = RECIPES + RECIPES.replace("dense", "tall")
@@ -15,6 +16,20 @@ TWO = RECIPES + RECIPES.replace("dense", "tall")
 
 def drawn(results, width=80):
     return ["".join(text for text, _ in line) for line in table(results, width)]
+
+
+def test_recipes_that_were_not_selected_are_not_said_to_pass():
+    found = drawn([result("a", "1.0", "failed"), result("b", "2.0", "left out")])
+    assert not [line for line in found if "all passed" in line]
+
+
+def test_on_a_terminal_sentences_are_broken_between_words():
+    matrix = [("  a" * 40, ""), ("failed", "failed")]
+    found = list(wrapped([[("  " + "word " * 30, "")], matrix], 60))
+    lines = ["".join(text for text, _ in line) for line in found]
+    assert all(len(line) <= 60 for line in lines[:-1])
+    assert " ".join(lines[:-1]).split() == ["word"] * 30
+    assert found[-1] == matrix
 
 
 def result(recipe, version, status="passed", route="state"):
