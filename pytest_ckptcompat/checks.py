@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_ckptcompat import numeric
+from pytest_ckptcompat import numeric, suspects
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, digests_of, form
@@ -133,7 +133,7 @@ def _checked(run: _Run) -> Outcome:
         _fields(run, drifts, fresh, loaded, digests)
         _state(run, drifts, fresh, loaded)
     used = None if loaded_layer is None else _forward(run, loaded_layer)
-    judged = _with_outputs_in_mind(run)
+    judged = suspects.told(_with_outputs_in_mind(run), golden.state)
     return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids), fresh.tree)
 
 

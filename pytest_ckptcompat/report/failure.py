@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
 MAX_LINES = 25
+#: The longest text of one finding, in characters.
+MAX_SAID = 600
 _SIGNS = {"added": "+", "removed": "-"}
 
 
@@ -114,7 +116,15 @@ def _finding(finding: Finding, failure: Failure) -> list[str]:
         said = f"{finding.path}: {said}"
     if finding.verdict in (Verdict.ACK, Verdict.WAIVED, Verdict.ACKNOWLEDGED):
         said = f"{said} [{finding.verdict}]"
+    said = _both_ends(said)
     return textwrap.wrap(said, WIDTH - 11, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _both_ends(said: str) -> str:
+    """A long text without its middle: what is wrong stands at either end, dumps stand between."""
+    if len(said) <= MAX_SAID:
+        return said
+    return f"{said[: MAX_SAID // 2].rstrip()} [...] {said[-MAX_SAID // 2 :].lstrip()}"
 
 
 def _advice(failure: Failure) -> list[str]:
