@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_ckptcompat import numeric, suspects
+from pytest_ckptcompat import artifacts, kinds, numeric, suspects
+from pytest_ckptcompat.adapters import goes_by_name
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, digests_of, form
@@ -78,12 +79,14 @@ class _Run:
     route: str
     build: Callable[[], Any]
     artifact: pathlib.Path | None = None
+    written: str | None = None
     findings: list[Finding] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)  # new fields that the loaded layer lacks
     grids: list[Grid] = field(default_factory=list)
 
     def find(self, stage: str, kind: str, path: str, fate: Fate, text: str) -> None:
+        assert kind in kinds.NAMES, kind
         judged = verdict(kind, path, fate, self.recipe.library.verdicts)
         self.findings.append(Finding(stage, kind, path, fate, judged, text))
 
@@ -98,15 +101,17 @@ def check(
     route: str,
     build: Callable[[], Any],
     artifact: pathlib.Path | None = None,
+    written: str | None = None,
 ) -> Outcome:
     """Restore a golden through a route into a freshly built layer and judge what happened.
 
-    ``artifact`` is the native file of a route that has one. ``build`` runs the recipe; it is
+    ``artifact`` is the native file of a route that has one, ``written`` the kind of file that the
+    library writes by it today, where that is known. ``build`` runs the recipe; it is
     called again where a second fresh layer is needed.
     Exceptions of the library's loader and forward pass become findings; those of ``build`` and
     of reading a fresh layer's state are the recipe's own and are raised.
     """
-    run = _Run(golden, recipe, adapter, route, build, artifact)
+    run = _Run(golden, recipe, adapter, route, build, artifact, written)
     try:
         return _checked(run)
     except HungError as error:
@@ -124,7 +129,9 @@ def _checked(run: _Run) -> Outcome:
     loaded = None if loaded_layer is None else _loaded_state(run, loaded_layer)
     # Equal values tell what was renamed: those that were loaded, or those of every fresh layer.
     digests = fresh.digests if loaded is None else digests_of(loaded)
-    drifts = diff(golden.state, fresh.tree, digests)
+    drifts = (*diff(golden.state, fresh.tree, digests), *_container(run))
+    if goes_by_name(adapter, run.route):
+        drifts = tuple(drift for drift in drifts if drift.kind is not Kind.REORDERED)
     if loaded is None:
         run.reached.append("fields")
         for drift in drifts:
@@ -135,6 +142,14 @@ def _checked(run: _Run) -> Outcome:
     used = None if loaded_layer is None else _forward(run, loaded_layer)
     judged = suspects.told(_with_outputs_in_mind(run), golden.state)
     return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids), fresh.tree)
+
+
+def _container(run: _Run) -> Iterator[Drift]:
+    """Whether the library writes another kind of file by the route than it did."""
+    if run.artifact is not None and run.written is not None:
+        kind = artifacts.kind_of(run.artifact)
+        if kind != run.written:
+            yield Drift(Kind.ARTIFACT, (), Static(kind), Static(run.written))
 
 
 def _with_outputs_in_mind(run: _Run) -> tuple[Finding, ...]:

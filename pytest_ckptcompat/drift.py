@@ -68,9 +68,14 @@ class Drift:
             Kind.MOVED: f"moved to {other}?",
             Kind.TIED: f"tied: one array with {other} now",
             Kind.UNTIED: f"untied: was one array with {other}",
+            Kind.ARTIFACT: f"{self.kind}: {_text(self.old)} -> {_text(self.new)}",
             Kind.ROLE: f"{self.kind}: {_role(self.old)} -> {_role(self.new)}",
         }
         return said.get(self.kind, f"{self.kind}: {old} -> {new}")
+
+
+def _text(node: Node | None) -> str:
+    return str(node.value) if isinstance(node, Static) else describe(node)
 
 
 def _role(node: Node | None) -> str:

@@ -59,7 +59,7 @@ class Kind(str, enum.Enum):  # StrEnum came with Python 3.11
 
 #: What else a stage can find, by the stage.
 WORDS: Dict[str, Tuple[str, ...]] = {
-    "load": ("raised",),
+    "load": ("raised", "hung"),
     "state": ("altered", "not loaded", "undetermined", "unknown"),
     "forward": ("output", "shifted", "not deterministic"),
 }

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
+from pytest_ckptcompat import artifacts
 from pytest_ckptcompat import golden as goldens
 from pytest_ckptcompat.adapters import AdapterError, idiom_of, resolve
 from pytest_ckptcompat.checks import UNKNOWN, check
 from pytest_ckptcompat.kinds import Kind
-from pytest_ckptcompat.layers import lacking
+from pytest_ckptcompat.layers import lacking, started
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.recording.make import RecordError, make
 from pytest_ckptcompat.report import detail, failure
@@ -21,6 +22,7 @@ from pytest_ckptcompat.report.result import Result, status
 from pytest_ckptcompat.session import Choice
 from pytest_ckptcompat.state import StateError
 from pytest_ckptcompat.store import StoreError
+from pytest_ckptcompat.timeout import HungError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 #: What a person can mend, and what is therefore told in a sentence.
 ERRORS = (goldens.GoldenError, StoreError, AdapterError, RecordError, StateError)
 
+#: The largest file, in bytes, beside which one is written to see of what kind that is.
+MAX_WRITTEN = 64 * 2**20
 #: A result, and the text of its failure where it failed.
 Ran = tuple[Result, str | None]
 
@@ -69,7 +73,7 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
     entries = shelf.entries(recipe.name, choice.version, choice.route)
     there = opened(shelf, recipe, choice)
     given = (there.golden, recipe, there.adapter, choice.route, build, there.artifact)
-    outcome = check(*given)
+    outcome = check(*given, _written(shelf, recipe, choice.route, there, build))
     settled = settle(outcome.findings, entries)
     result = Result(
         library=recipe.library.name,
@@ -100,6 +104,32 @@ def run_golden(shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[],
         holds_statics=there.adapter.carries_statics(choice.route),
     )
     return detail.with_advice(result, failed), failure.text(failed)
+
+
+def _written(
+    shelf: Shelf, recipe: Recipe, route: str, there: Opened, build: Callable[[], Any]
+) -> str | None:
+    """The kind of file that the library writes by a route today, asked once for a recipe.
+
+    None where there is no file, where it is large, or where it cannot be written: that is not
+    what loading old ones depends on.
+    """
+    if there.artifact is None or there.artifact.stat().st_size > MAX_WRITTEN:
+        return None
+    key = (recipe.name, route)
+    if key not in shelf.written:
+        shelf.written[key] = None
+        with tempfile.TemporaryDirectory(prefix="ckptcompat-") as folder:
+            path = Path(folder, f"written{there.adapter.suffix(route)}")
+            try:
+                layer = started(there.adapter, build(), there.golden.inputs, recipe)
+                there.adapter.save(layer, route, path)
+                shelf.written[key] = artifacts.kind_of(path)
+            except HungError:
+                raise
+            except Exception:  # noqa: BLE001, S110  whatever a library's saving raises
+                pass
+    return shelf.written[key]
 
 
 def _adapter(recipe: Recipe, route: str) -> Adapter:

@@ -61,6 +61,7 @@ class Shelf:
     modules: set[str] = field(default_factory=set)
     left_out: set[tuple[str, str]] = field(default_factory=set)
     since: dict[str, Version | None] = field(default_factory=dict)
+    written: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:

@@ -267,3 +267,17 @@ def test_arrays_that_a_loader_mixes_up_are_altered():
     assert found(lambda: Net(**arrays), loading(load), lambda: Net(**arrays)) == [
         ("state", "altered", "u", "fail")
     ]
+
+
+def test_another_order_is_told_unless_the_route_goes_by_name():
+    class ByName(PlainAdapter):
+        def goes_by_name(self, route):
+            return True
+
+    def build():
+        net = Net()
+        net.w = vars(net).pop("w")
+        return net
+
+    assert found(build) == [("fields", "reordered", "(root)", "note")]
+    assert found(build, ByName()) == []

@@ -94,6 +94,15 @@ def idiom_of(adapter: Adapter) -> str:
     return str(getattr(adapter, "idiom", "migrations"))
 
 
+def goes_by_name(adapter: Adapter, route: str) -> bool:
+    """Whether a route finds each field by its name, whatever their order.
+
+    An adapter may say so by a method ``goes_by_name(route)``; else order may matter.
+    """
+    ask = getattr(adapter, "goes_by_name", None)
+    return bool(ask is not None and ask(route))
+
+
 def resolve(library: Library, loaders: Mapping[str, Any] | None = None) -> Adapter:
     """The adapter of a library, given the callables that its configuration names.
 

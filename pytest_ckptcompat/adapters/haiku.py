@@ -49,6 +49,9 @@ class HaikuAdapter:
     def carries_statics(self, route: str) -> bool:  # noqa: ARG002  there are none
         return False
 
+    def goes_by_name(self, route: str) -> bool:  # noqa: ARG002  every route does
+        return True
+
     def suffix(self, route: str) -> Any:
         return {"pickle": ".pkl"}.get(route)
 

@@ -44,6 +44,10 @@ class Routed:
     def idiom(self) -> str:
         return str(getattr(self._adapter, "idiom", "migrations"))
 
+    def goes_by_name(self, route: str) -> bool:
+        ask = getattr(self._adapter, "goes_by_name", None)
+        return route not in self._own and bool(ask is not None and ask(route))
+
     def carries_statics(self, route: str) -> bool:
         if route in self._own:
             return self._own[route].suffix is None and self._adapter.carries_statics(

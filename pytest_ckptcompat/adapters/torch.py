@@ -72,6 +72,9 @@ class TorchAdapter:
         has = route != "safetensors" or importlib.util.find_spec("safetensors") is not None
         return None if has else "safetensors"
 
+    def goes_by_name(self, route: str) -> bool:  # noqa: ARG002  every route does
+        return True
+
     def suffix(self, route: str) -> Any:
         return _SUFFIXES.get(route)
 

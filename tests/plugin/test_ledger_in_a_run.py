@@ -127,15 +127,41 @@ def test_a_run_with_q_tells_of_an_unused_entry_too(library):
 
 @pytest.mark.parametrize(
     "options",
-    [["--ckpt-version", "<1"], ["-k", "1.0.0"], ["test_recipes.py::test_dense[0.9.0-state]"]],
-    ids=["version", "k", "node id"],
+    [
+        ["--ckpt-version", "<1"],
+        ["-k", "1.0.0"],
+        ["test_recipes.py::test_dense[0.9.0-state]"],
+        ["--deselect", "test_recipes.py::test_dense[0.9.0-state]"],
+        ["-p", "xdist", "-n2", "-k", "1.0.0"],
+    ],
+    ids=["version", "k", "node id", "deselect", "k under xdist"],
 )
 def test_an_entry_is_not_judged_by_a_part_of_what_it_selects(library, options):
     library.released("0.9.0", "1.0.0")
     library.ledger('[[acknowledge]]\nrecipe = "dense"\nreason = "once"\n')
-    result = library.run(*options)
+    run = library.run_apart if "xdist" in options else library.run
+    result = run(*options)
     assert result.ret == 0
     assert not unused(result)
+
+
+def test_an_entry_is_not_judged_by_what_failed_last(library):
+    library.released("0.9.0", source=DENSE)
+    library.released("1.0.0", source=DENSE_WITH_SCALE, recipes=None)
+    library.ledger('[[acknowledge]]\nrecipe = "dense"\nreason = "once"\n')
+    assert outcomes(library.run("-rA"))[OLD] == "failed"
+    result = library.run("-rA", "--lf")
+    assert outcomes(result) == {OLD: "failed"}
+    assert not unused(result)
+
+
+def test_an_entry_is_not_judged_by_one_of_several_files(library):
+    library.released("1.0.0")
+    library.recipes(RECIPES.replace("dense", "tall"), "test_more.py")
+    library.record()
+    library.ledger('[[acknowledge]]\nrecipe = "*"\nreason = "once"\n')
+    assert not unused(library.run("test_recipes.py"))
+    assert unused(library.run())
 
 
 def test_an_entry_is_not_judged_where_an_item_was_skipped(library):

@@ -109,3 +109,28 @@ def test_half_a_route_is_refused(library, table):
     result = library.run()
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*needs load*or save, restore and suffix*"])
+
+
+def test_a_library_that_writes_another_kind_of_file_is_told(library):
+    library.configure(NPZ + '\n[tool.ckptcompat.verdicts]\n"artifact changed" = "ack"')
+    library.install("1.0.0", FILES)
+    library.recipe(mark='inputs=[(3, 5)], routes=["npz"]')
+    library.record()
+    other = FILES.replace("    np.savez(path, **", '    path.write_bytes(b"{"), dict(**')
+    library.install("1.1.0", other)
+    result = library.run("-rA")
+    assert outcomes(result)["test_dense[1.0.0-npz]"] == "failed"
+    result.stdout.fnmatch_lines(
+        ["*~ (root)   artifact changed: a zip file -> JSON*ack*", "  forward  ok"]
+    )
+    library.configure(NPZ)
+    assert outcomes(library.run("-rA"))["test_dense[1.0.0-npz]"] == "passed"
+
+
+def test_a_library_that_can_only_read_its_files_is_checked_all_the_same(library):
+    library.configure(NPZ)
+    library.install("1.0.0", FILES)
+    library.recipe(mark='inputs=[(3, 5)], routes=["npz"]')
+    library.record()
+    library.install("1.1.0", FILES.replace("    np.savez(path", "    raise OSError(path"))
+    assert outcomes(library.run("-rA"))["test_dense[1.0.0-npz]"] == "passed"
