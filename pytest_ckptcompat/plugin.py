@@ -18,7 +18,7 @@ from pytest_ckptcompat.hooks.running import (
     pytest_runtest_call,
     pytest_runtest_makereport,
 )
-from pytest_ckptcompat.hooks.shared import narrowing, reports_of
+from pytest_ckptcompat.hooks.shared import narrowing
 from pytest_ckptcompat.snapshots.hooks import ckpt_snapshot
 
 __all__ = [
@@ -98,7 +98,6 @@ def pytest_configure(config: pytest.Config) -> None:
             "once for each"
         )
     narrowing(config)
-    reports_of(config)
     limiting.configure(config)
     reporting = Reporting(config)
     config.pluginmanager.register(reporting, "ckptcompat-reporting")

@@ -41,6 +41,10 @@ STYLES: dict[str, dict[str, bool]] = {
 }
 
 
+#: What pytest-xdist calls the phase in which a worker died: of that item nothing else is known.
+CRASHED = "???"
+
+
 class Reporting:
     """The end of a run: in the only process, or in the controller of several.
 
@@ -49,6 +53,7 @@ class Reporting:
 
     def __init__(self, pytest_config: pytest.Config) -> None:
         self._config = pytest_config
+        self._files = reports_of(pytest_config)
         self.results: dict[str, Result] = {}
         self._unchecked: list[Result] = []
         self._problems: list[str] = []
@@ -67,6 +72,8 @@ class Reporting:
         problem = getattr(report, "ckptcompat_problem", None)
         if problem is not None:
             self._problems.append(problem)
+        elif report.failed and report.when == CRASHED:
+            self._problems.append(f"{report.nodeid}: {report.longreprtext}")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -89,7 +96,7 @@ class Reporting:
 
     def _report(self, session: pytest.Session) -> None:
         """Write the report in every form that was asked for."""
-        files, step = reports_of(self._config), step_summary(self._config)
+        files, step = self._files, step_summary(self._config)
         if not files and step is None:
             return
         failed = self._wrong and session.exitstatus in (pytest.ExitCode.OK, 0)

@@ -63,9 +63,7 @@ def _order(finding: Any) -> bool:
 def with_advice(result: Result, failure: Failure) -> Result:
     """The result with what its failure means, and what to paste where there is such a thing."""
     found = failures.suggestion(failure)
-    advice = (
-        Advice(found.purpose, tuple(found.code), found.handled, found.failing) if found else None
-    )
+    advice = Advice(**vars(found)) if found is not None else None
     said = failures.consequence(failure)
     known = replace(result.detail or Detail(), advice=advice, consequence=said)
     return replace(result, detail=known)

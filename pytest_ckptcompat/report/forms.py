@@ -25,6 +25,9 @@ def check(path: Path) -> None:
     if path.is_dir():
         raise ReportError(f"{path} is a folder: name a file in it, such as {path / 'report.html'}")
 
+    above = next((folder for folder in path.absolute().parents if folder.exists()), None)
+    if above is not None and not above.is_dir():
+        raise ReportError(f"{path} cannot be written, since {above} is no folder: name another")
     if path.suffix == ".html" and find_spec("jinja2") is None:
         raise ReportError(
             f"{path}: the page needs jinja2, which is not installed here: pip install jinja2, or "

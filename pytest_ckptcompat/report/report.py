@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat.report.causes import Cause  # noqa: TC001  the same
 from pytest_ckptcompat.report.history import History  # noqa: TC001  the same
-from pytest_ckptcompat.report.result import Result  # noqa: TC001  the same
+from pytest_ckptcompat.report.result import LEFT_OUT, SKIPPED, STATUSES, Result
 from pytest_ckptcompat.report.shape import ShapeError, build
 
 if TYPE_CHECKING:
@@ -100,6 +100,19 @@ def read(path: Path) -> Report:
             f"update it"
         )
     try:
-        return build(Report, data)
+        return _checked(build(Report, data))
     except ShapeError as error:
         raise ReportError(f"{path} is no report of pytest-ckptcompat: {error}; {made}") from error
+
+
+def _checked(report: Report) -> Report:
+    """The report, if its texts and grids are such that it can be shown. Raises ShapeError."""
+    for result in (result for library in report.libraries for result in library.results):
+        if result.status not in (*STATUSES, SKIPPED, LEFT_OUT):
+            raise ShapeError(f"a result of {result.recipe} has the status {result.status!r}")
+        for grid in result.detail.grids if result.detail is not None else ():
+            forms = {tuple(map(len, rows)) for rows in (grid.expected, grid.got, grid.error)}
+            (rows, *more) = forms
+            if more or not rows or len(set(rows)) > 1 or rows[0] == 0:
+                raise ShapeError(f"a grid of {result.recipe} is not one of rows of equal length")
+    return report

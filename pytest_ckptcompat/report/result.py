@@ -36,12 +36,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to paste. ``handled`` of ``failing`` drifts are handled by it."""
+    """What to paste into ``place``. ``handled`` of ``failing`` drifts are handled by it."""
 
     purpose: str
     code: tuple[str, ...]
     handled: int
     failing: int
+    place: str = "the loader's migrations"
 
 
 @dataclass(frozen=True)

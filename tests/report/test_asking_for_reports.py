@@ -36,12 +36,21 @@ def test_a_folder_is_refused_before_the_run(library):
     result.stderr.fnmatch_lines(["ERROR: --ckpt-report *reports.json is a folder: *"])
 
 
-def test_a_file_that_cannot_be_written_fails_the_run_with_a_sentence(library):
-    library.released("1.0.0")
+def test_a_file_in_place_of_a_folder_is_refused_before_the_run(library):
     (library.root / "taken").write_text("a file, where a folder would have to be")
     result = library.run("--ckpt-report", "taken/report.json")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["*taken/report.json cannot be written, since *taken is no folder*"]
+    )
+
+
+def test_a_file_that_cannot_be_written_fails_the_run_with_a_sentence(library):
+    library.released("1.0.0")
+    library.recipe("from pathlib import Path\nPath('out').touch()\nreturn mylayers.Dense()")
+    result = library.run("--ckpt-report", "out/report.json")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["ERROR: the report *taken/report.json cannot be written: *"])
+    result.stdout.fnmatch_lines(["ERROR: *out/report.json cannot be written*"])
     assert "Traceback" not in result.stdout.str()
 
 

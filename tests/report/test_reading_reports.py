@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from report_samples import sample
 
-from pytest_ckptcompat.report.report import ReportError, read
+from pytest_ckptcompat.report.report import ReportError, dumps, read
 
 GOOD = {
     "format": 1,
@@ -75,3 +76,21 @@ def test_a_newer_format_is_told(tmp_path):
 )
 def test_what_does_not_fit_is_told_with_its_place(tmp_path, key, value, said):
     assert said in refused(tmp_path, json.dumps({**GOOD, key: value}))
+
+
+def test_a_status_that_there_is_not_is_told(tmp_path):
+    library = {**GOOD["libraries"][0]}
+    library["results"] = [{**library["results"][0], "status": "fine"}]
+    said = refused(tmp_path, json.dumps({**GOOD, "libraries": [library]}))
+    assert "a result of a has the status 'fine'" in said
+
+
+@pytest.mark.parametrize(
+    "change", [{"error": []}, {"got": [[1, 2]]}, {"expected": [[1], [1, 2]]}], ids=str
+)
+def test_a_grid_that_is_none_is_told(tmp_path, change):
+    data = json.loads(dumps(sample()))
+    results = data["libraries"][0]["results"]
+    grid = next(r["detail"]["grids"][0] for r in results if r["detail"] and r["detail"]["grids"])
+    grid |= change
+    assert "is not one of rows of equal length" in refused(tmp_path, json.dumps(data))

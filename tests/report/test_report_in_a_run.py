@@ -199,6 +199,31 @@ def test_two_workers_give_the_report_of_one_process(library, reported):
     assert stable(shared) == stable(alone)
 
 
+def test_a_recipe_that_kills_its_process_is_a_problem(library, reported):
+    library.released("1.0.0")
+    library.recipe("import os\nos._exit(3)")
+    report = reported("-p", "xdist", "-n1", "--max-worker-restart=0", apart=True)
+    assert report["exit"] != 0
+    assert any("test_dense[1.0.0-state]" in problem for problem in report["problems"])
+
+
+def test_a_failing_teardown_is_told_beside_the_check(library, reported):
+    library.released("1.0.0")
+    library.recipes(
+        RECIPES.replace("def test_dense()", "def test_dense(leaking)")
+        + "\n@pytest.fixture\ndef leaking():\n    yield\n    raise OSError('still open')\n"
+    )
+    found = only(reported())
+    assert sorted(result["status"] for result in found) == ["failed", "passed"]
+
+
+def test_recording_is_reported_too(library, reported):
+    library.recipes()
+    library.install()
+    (result,) = only(reported("--ckpt-record"))
+    assert result["status"] == "recorded"
+
+
 @pytest.mark.parametrize(
     "source",
     [DENSE, DENSE_WITH_SCALE, DENSE_OTHER_OUTPUTS, DENSE_DROPPING, SHIFTED],
