@@ -21,6 +21,7 @@ class ConfigError(Exception):
 
 
 SOURCES = ("git", "index")
+INSTALLERS = ("uv", "pip")
 
 
 @dataclass(frozen=True)
@@ -253,9 +254,12 @@ def _check_releases(library: Library, where: str) -> None:
 
 
 def _check_backfill(table: Mapping[str, Any], where: str) -> None:
-    """``pins`` (what old releases need beside), ``files`` (that recipes need), ``timeout``."""
+    """``pins`` (what old releases need beside), ``files`` (that recipes need), ``timeout``,
+    ``installer``."""
     where = f"backfill in {where}"
-    check_keys(table, ("pins", "files", "timeout"), where)
+    check_keys(table, ("pins", "files", "timeout", "installer"), where)
+    if table.get("installer", "pip") not in INSTALLERS:
+        raise ConfigError(f"installer of {where} is {table['installer']!r}: it is 'uv' or 'pip'")
     if _typed(table.get("timeout", 1), (int, float), f"timeout of {where}") <= 0:
         raise ConfigError(f"timeout of {where} is {table['timeout']!r}: seconds, more than none")
     for file in _typed(table.get("files", []), list, f"files of {where}"):

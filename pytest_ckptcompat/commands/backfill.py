@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from pytest_ckptcompat import config, versions
-from pytest_ckptcompat.commands import OK, WRONG, CommandError, project
+from pytest_ckptcompat.commands import OK, WRONG, CommandError, project, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -65,12 +65,12 @@ def run(options: argparse.Namespace) -> int:
     print(f"{library.name}: {', '.join(wanted)}", flush=True)
     filling = backfill.Backfill(settings, library, recipes, options.python)
     outcomes = []
-    for outcome in filling.run(wanted, options.jobs):
-        outcomes.append(outcome)
-        print(f"[{len(outcomes)}/{len(wanted)}] {_line(outcome)}", flush=True)
-    outcomes.sort(key=lambda outcome: Version(outcome.version))
-    for line in _table(outcomes):
-        print(line)
+    with shown.progress("releases", len(wanted), filling.at_work) as advance:
+        for outcome in filling.run(wanted, options.jobs):
+            outcomes.append(outcome)
+            advance()
+            print(f"[{len(outcomes)}/{len(wanted)}] {_line(outcome)}", flush=True)
+    _show(sorted(outcomes, key=lambda outcome: Version(outcome.version)))
     return WRONG if any(o.problem or _nothing(o) for o in outcomes) else OK
 
 
@@ -107,19 +107,23 @@ def _line(outcome: Outcome) -> str:
     if outcome.existing:
         parts.append(f"{len(outcome.existing)} there before")
     if outcome.refused:
-        parts.append(f"{len(outcome.refused)} not recorded")
+        parts.append(f"{len(outcome.refused)} skipped")
     return f"{outcome.version}: {', '.join(parts)}"
 
 
-def _table(outcomes: Sequence[Outcome]) -> list[str]:
-    """Each release with its counts, and below it what could not be recorded and why."""
-    width = max(len("version"), *(len(outcome.version) for outcome in outcomes))
-    lines = ["", f"{'version':{width}}  recorded  there before  not recorded"]
+def _show(outcomes: Sequence[Outcome]) -> None:
+    """Each release with its counts, and what was skipped with its reason."""
+    print()
+    counts = []
     for outcome in outcomes:
-        counts = (len(outcome.recorded), len(outcome.existing), len(outcome.refused))
-        row = f"{outcome.version:{width}}  {counts[0]:8}  {counts[1]:12}  {counts[2]:12}"
-        lines.append(row if outcome.problem is None else f"{outcome.version:{width}}  failed")
+        skipped = "all" if outcome.problem is not None else len(outcome.refused)
+        counts.append((outcome.version, len(outcome.recorded), len(outcome.existing), skipped))
+    shown.table(("version", "recorded>", "there before>", "skipped>"), counts)
+    for outcome in outcomes:
+        reasons = [f"{name}: {why}" for name, why in sorted(outcome.refused.items())]
         if outcome.problem is not None:
-            lines.append(f"  {outcome.problem}")
-        lines += [f"  {name}: {why}" for name, why in sorted(outcome.refused.items())]
-    return lines
+            reasons.insert(0, outcome.problem)
+        if reasons:
+            print(f"\nskipped in {outcome.version}:")
+        for reason in reasons:
+            print(f"  {reason}")

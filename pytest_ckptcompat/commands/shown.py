@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: The width where the output is no terminal, in which rich would fold at 80 columns.
 WIDE = 4096
@@ -50,6 +51,34 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     for row in rows:
         drawn.add_row(*(Text(_said(cell)) for cell in row))
     shown.print(drawn)
+
+
+@contextlib.contextmanager
+def progress(
+    what: str, total: int, at_work: Callable[[], Sequence[str]]
+) -> Iterator[Callable[[], None]]:
+    """On a terminal, a bar with what is at work below it; gives what counts one as done.
+
+    What is printed within comes to stand above.
+    """
+    if not sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich import progress as parts  # noqa: PLC0415
+    from rich.console import Group  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    columns = (parts.BarColumn(), parts.MofNCompleteColumn(), parts.TimeElapsedColumn())
+    bar = parts.Progress(parts.TextColumn("{task.description}"), *columns, auto_refresh=False)
+    task = bar.add_task(what, total=total)
+
+    def drawn() -> Group:
+        lines = [Text(_said(line), no_wrap=True, overflow="ellipsis") for line in at_work()]
+        return Group(bar, *lines)
+
+    with Live(get_renderable=drawn, transient=True):
+        yield lambda: bar.advance(task)
 
 
 def size(count: int) -> str:

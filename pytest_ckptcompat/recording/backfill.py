@@ -90,6 +90,11 @@ class Backfill:
         self._cache = environments.cache_folder()
         self._store = Store(settings.golden, library.name)
         self._children: set[subprocess.Popen[str]] = set()
+        self._at_work: dict[str, Path | None] = {}
+
+    def at_work(self) -> list[str]:
+        """What is being done, a line for each release."""
+        return [f"{version}: {_doing(out)}" for version, out in list(self._at_work.items())]
 
     def run(self, wanted: Sequence[str], jobs: int) -> Iterator[Outcome]:
         """Record each version; goldens are committed here, one release at a time."""
@@ -111,7 +116,7 @@ class Backfill:
             outcome.refused = results.refused
             outcome.recorded = self._commit(version, results)
             shutil.rmtree(results.folder, ignore_errors=True)
-        except (EnvironmentFailedError, StoreError, packed.PackedError) as error:
+        except (EnvironmentFailedError, StoreError, packed.PackedError, OSError) as error:
             outcome.problem = str(error)
         return outcome
 
@@ -135,12 +140,20 @@ class Backfill:
     # One release
 
     def _record(self, version: str) -> _Results:
-        """Run the recorder in the environment of a release. Raises EnvironmentFailedError."""
-        requires, python = self.needs(version)
-        environment = environments.make(requires, python, self._cache)
+        """Record a release in its environment. Raises EnvironmentFailedError."""
+        self._at_work[version] = None
+        try:
+            return self._record_in(version, *self.needs(version))
+        finally:
+            del self._at_work[version]
+
+    def _record_in(self, version: str, requires: list[str], python: str | None) -> _Results:
+        installer = self._library.backfill.get("installer")
+        environment = environments.make(requires, python, self._cache, installer)
         folder = self._folder(version, requires, environment)
         out = folder / "out"
         out.mkdir(parents=True, exist_ok=True)
+        self._at_work[version] = out
         for old in (*out.glob("%module.*"), out / ABOUT, out / CURRENT):
             old.unlink(missing_ok=True)
         job = kit.prepare(folder, self._settings, self._library, self._recipes)
@@ -251,6 +264,16 @@ def _collect(out: Path, files: set[str], recorded: Sequence[str]) -> _Results:
         finished.append(Finished(made.golden, made.routes, module, made.artifacts))
         refused.update({f"{name} ({route})": why for route, why in made.refused.items()})
     return _Results(out.parent, finished, refused, {})
+
+
+def _doing(out: Path | None) -> str:
+    """What becomes of a release, by what there is in its output folder, if it has one yet."""
+    if out is None:
+        return "installing"
+    done = sum(path.name not in (ABOUT, CURRENT) for path in out.glob("*.json"))
+    with contextlib.suppress(packed.PackedError):
+        return f"recording {packed.read_json(out / CURRENT)['recipe']} ({done} done)"
+    return f"recording ({done} done)"
 
 
 def _died(code: int) -> str:

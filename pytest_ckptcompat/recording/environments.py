@@ -63,14 +63,21 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def make(requires: Iterable[str], python: str | None, cache: Path) -> Environment:
+def make(
+    requires: Iterable[str], python: str | None, cache: Path, installer: str | None = None
+) -> Environment:
     """The environment with these requirements, from the cache or made now.
 
     ``python`` is a version such as ``3.9``, the path of an interpreter, or None for the one that
-    runs. Raises EnvironmentFailedError.
+    runs; ``installer`` is ``uv`` or ``pip``, or None for uv where it is. Raises
+    EnvironmentFailedError.
     """
     wanted = sorted(set(requires))
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") if installer != "pip" else None
+    if installer == "uv" and uv is None:
+        raise EnvironmentFailedError(
+            'installer = "uv" in [tool.ckptcompat.backfill], but there is no uv on PATH: install it'
+        )
     base = find_python(python, uv)
     text = json.dumps([wanted, str(base), _identity(base), bool(uv), 1])
     folder = cache / "environments" / hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -65,8 +65,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Project:
     """A checkout of mylayers 2.0 with recipes, in which ckptcompat is run."""
 
-    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, root: Path, index: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.root = root
+        self.index = index
         self._capsys = capsys
         self.configure()
         self.recipes(RECIPES)
@@ -119,4 +120,4 @@ def project(
     }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.chdir(tmp_path)
-    return Project(tmp_path, capsys)
+    return Project(tmp_path, index, capsys)
