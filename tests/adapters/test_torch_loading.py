@@ -183,6 +183,15 @@ def test_torch_load_by_default_refuses_a_module_that_the_route_module_takes(adap
         adapter.restore(None, "module_default", path)
 
 
+def test_torch_load_by_default_takes_a_module_of_classes_known_to_be_safe(adapter, tmp_path):
+    path = tmp_path / "layer.pt"
+    module = nn.Linear(2, 3)
+    adapter.save(module, "module_default", path)
+    with torch.serialization.safe_globals([nn.Linear]):
+        restored = adapter.restore(None, "module_default", path)
+    assert torch.equal(restored.weight, module.weight)
+
+
 def test_safetensors_that_are_not_installed_are_named(adapter, monkeypatch):
     assert all(adapter.needs(route) is None for route in adapter.routes if route != "safetensors")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

@@ -82,6 +82,20 @@ def test_a_route_that_does_not_restore_is_refused_and_the_golden_kept(library):
     assert "KeyError" in manifest["refused"]["dense (npz)"]
 
 
+def test_a_static_value_that_a_file_does_not_carry_is_left_to_the_outputs(library):
+    library.configure(NPZ)
+    tells = FILES.replace("        vars(self).update(more)", "        self.origin = ''\n").replace(
+        "    with np.load(path)", "    layer.origin = 'file'\n    with np.load(path)"
+    )
+    tells = tells.replace('"slope": layer.slope}', '"slope": layer.slope, "origin": "file"}')
+    tells = tells.replace('if k != "slope"', 'if k not in ("slope", "origin")')
+    library.install("1.0.0", tells)
+    library.recipe(mark='inputs=[(3, 5)], routes=["state", "npz"]')
+    library.record()
+    assert library.manifest()["goldens"]["dense"]["routes"] == ["state", "npz"]
+    assert outcomes(library.run("-rA"))["test_dense[1.0.0-npz]"] == "passed"
+
+
 def test_a_mark_names_a_loader_as_a_route(library):
     library.install("1.0.0", FILES)
     library.recipe(mark='inputs=[(3, 5)], routes={"any": mylayers.load_any}')
