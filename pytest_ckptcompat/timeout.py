@@ -13,7 +13,6 @@ Three means, each for what the one before cannot end:
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import os
 import signal
@@ -130,7 +129,7 @@ class Limit:
                 assert _SIGNAL is not None
                 signal.pthread_kill(self._thread, _SIGNAL)
             else:
-                _raise_in(self._thread, ctypes.py_object(self.error))
+                _raise_in(self._thread, self.error)
         if not self._done.wait(self._grace - 1) and self._last_words is not None:
             with contextlib.suppress(OSError):
                 os.write(self._last_words, f"\n{self._sentence}\n".encode(errors="replace"))
@@ -157,4 +156,7 @@ def _is_debugged() -> bool:
 
 def _raise_in(thread: int, error: Any) -> None:
     """Raise at the next bytecode of a thread; None takes back what did not come through."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
+    import ctypes  # noqa: PLC0415  no session needs it until something hangs
+
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)

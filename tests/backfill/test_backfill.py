@@ -23,6 +23,34 @@ def test_dense():
     return mylayers.Dense()
 """
 
+#: An adapter whose state has the weight alone, under a name of its own.
+OURS = """
+class Adapter:
+    routes = ("state",)
+
+    def carries_statics(self, route):
+        return False
+
+    def suffix(self, route):
+        return None
+
+    def seed(self, seed):
+        pass
+
+    def prepare(self, layer):
+        return layer
+
+    def state(self, layer):
+        return {"ours": layer.weight}
+
+    def load(self, layer, state, route):
+        layer.weight = state["ours"]
+        return layer
+
+    def forward(self, layer, args, kwargs, call):
+        return layer(*args, **kwargs)
+"""
+
 
 def test_releases_are_recorded_and_what_one_lacks_is_listed_with_its_reason(project):
     code, said = project.backfill("1.0,1.1")
@@ -256,6 +284,21 @@ def test_an_adapter_whose_framework_is_not_installed_there_is_told_of(project):
     assert code == 1
     assert "needs framework_of_nobody, which is not installed here: pip install" in said
     assert project.goldens() == {}
+
+
+def test_an_adapter_of_the_project_goes_into_the_environment(project):
+    """Its file is copied; nothing else of the project is there."""
+    project.configure(library='adapter = "adapters.ours:Adapter"')
+    file = project.root / "adapters" / "ours.py"
+    file.parent.mkdir()
+    file.write_text(OURS)
+    project.recipes(ONE)
+    code, said = project.backfill("1.0")
+    assert code == 0, said
+    release = Store(project.root / "golden", "mylayers").release("1.0")
+    assert release.provenance["adapter"] == "adapters.ours:Adapter"
+    kept = golden.read(release.folder / "dense.h5", sha256=release.entries["dense"].sha256)
+    assert [path[0] for path in kept.state.leaves()] == ["ours"]
 
 
 def test_an_adapter_that_does_not_exist_is_told_of_with_those_that_do(project):
