@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_ckptcompat import artifacts, kinds, numeric, suspects
 from pytest_ckptcompat.adapters import goes_by_name
 from pytest_ckptcompat.bits import digest_bits, same_bits
 from pytest_ckptcompat.drift import Drift, describe, diff
 from pytest_ckptcompat.fates import Fresh, Judge, digests_of, form
+from pytest_ckptcompat.jitter import blocks
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.layers import (
     numbers_as_arrays,
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
+
+    import numpy as np
 
     from pytest_ckptcompat.adapters import Adapter
     from pytest_ckptcompat.golden import Golden
@@ -325,8 +326,10 @@ def _determined(run: _Run, loaded: Tree, golden_paths: AbstractSet[Path]) -> Non
 
 
 def _varied(array: np.ndarray[Any, Any]) -> bool:
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return bool(flat.size > 1 and flat.dtype.kind not in "biu" and (flat != flat[0]).any())
+    if array.size < 2 or array.dtype.kind in "biu":
+        return False
+    first = array.flat[0]
+    return any(bool((block != first).any()) for (block,) in blocks(array))
 
 
 # Forward

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_ckptcompat.bits import digest_bits, same_bits
+from pytest_ckptcompat.jitter import blocks
 from pytest_ckptcompat.kinds import Kind
 from pytest_ckptcompat.policy import Fate
 from pytest_ckptcompat.state import Array, Container, Path, Static, Tree, same_static
@@ -104,9 +105,8 @@ class Judge:
         if isinstance(new, Array):
             if self._fresh.digests.get(drift.current_path) == digest_bits(new.value):
                 return Fate.IGNORED
-            cast = _cast(old, new.value.dtype)
-            if digest_bits(cast) == digest_bits(new.value):
-                kept = same_bits(_cast(cast, old.dtype), old)
+            kept = _kept_in(old, new.value)
+            if kept is not None:
                 return Fate.HANDLED if kept else Fate.LOST
         return Fate.TRANSFORMED if self._transformed else Fate.LOST
 
@@ -169,6 +169,16 @@ def form(array: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...]]:
     return str(array.dtype), array.shape
 
 
-def _cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def _kept_in(old: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> bool | None:
+    """Whether an array that is another in a new dtype can be had back from it; None where it is
+    not that other in another dtype. By blocks, since either may be large."""
+    if old.size != new.size:
+        return None
+    kept = True
     with np.errstate(all="ignore"):
-        return array.astype(dtype)
+        for before, after in blocks(old, new):
+            cast = before.astype(after.dtype)
+            if not same_bits(cast, after):
+                return None
+            kept = kept and same_bits(cast.astype(before.dtype), before)
+    return kept

@@ -7,19 +7,26 @@ else of HDF5 is used, and nothing else is accepted when a golden is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
 from h5py import h5d, h5g, h5o, h5p, h5s, h5t
 
 from pytest_ckptcompat.budget import Budget
-from pytest_ckptcompat.digests import changed_sentence, is_lfs_pointer, lfs_sentence, restore
+from pytest_ckptcompat.digests import (
+    changed_sentence,
+    digest,
+    is_lfs_pointer,
+    lfs_sentence,
+    restore,
+)
 from pytest_ckptcompat.state import (
     MAX_DEPTH,
     StateError,
@@ -33,6 +40,13 @@ from pytest_ckptcompat.state import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+#: A file of more bytes stays where it is while it is checked.
+STREAMED = 64 * 2**20
+#: An array of so many bytes in such a file lies there, and is not read into memory as a whole.
+_LARGE = 2**20
+#: What tells a golden from other files stands in so many bytes.
+_HEAD = 512
 
 #: The format of the HDF5 file. Readers refuse later ones.
 FORMAT = 1
@@ -194,19 +208,39 @@ def _write_dataset(file: h5py.File, name: str, array: AnyArray) -> None:
 def read(path: Path, *, sha256: str | None, limit: int = 2**34) -> Golden:
     """Read a golden of at most ``limit`` bytes; if it has the digest, where one is given.
 
-    The file is read once, and HDF5 gets those very bytes, after their digest was found right.
-    Raises GoldenError for a file that is missing, not a golden, damaged, of a later format, or
-    uses anything of HDF5 beyond plain datasets. Memory: twice the size of the file.
+    The file is read once, and HDF5 gets those very bytes, after their digest was found right; a
+    file of more than ``STREAMED`` bytes stays where it is, and its large arrays lie in it. Raises
+    GoldenError for a file that is missing, not a golden, damaged, of a later format, or uses
+    anything of HDF5 beyond plain datasets. Memory: at most twice ``STREAMED``.
     """
+    if path.is_file() and STREAMED < path.stat().st_size <= limit:
+        return _in_place(path, sha256)
     return from_bytes(path, _contents(path, limit), sha256)
+
+
+def _in_place(path: Path, sha256: str | None) -> Golden:
+    """The golden of a file that is too large to hold in memory. Raises as ``read`` does."""
+    with _opened(path) as raw:
+        _check_head(path, raw.read(_HEAD), None)
+        if sha256 is not None and digest(path) != sha256:
+            raise GoldenError(changed_sentence(path))
+        size = raw.seek(0, io.SEEK_END)
+        with _told(path), h5py.File(raw, "r") as file:
+            return _Reader(path, file, size, in_place=True).golden()
 
 
 def from_bytes(path: Path, data: bytes, sha256: str | None = None) -> Golden:
     """The golden of these bytes, which the file of that path holds. Raises as ``read`` does."""
     _check_head(path, data, sha256)
+    with _told(path), h5py.File(io.BytesIO(data), "r") as file:
+        return _Reader(path, file, len(data)).golden()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What reading a broken file raises, as a GoldenError."""
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            return _Reader(path, file, len(data)).golden()
+        yield
     except _BROKEN as error:
         if isinstance(error, StateError):
             raise GoldenError(f"{path} cannot be understood: {error}") from error
@@ -218,14 +252,20 @@ def from_bytes(path: Path, data: bytes, sha256: str | None = None) -> Golden:
 def _contents(path: Path, limit: int) -> bytes:
     if not path.is_file():
         raise GoldenError(f"{path} is missing or not a file: {restore(path)}")
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise GoldenError(f"{path} cannot be read: {error.strerror or error}") from error
+    with _opened(path) as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise GoldenError(f"{path} is larger than {limit} bytes, which is the limit for a golden")
     return data
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise GoldenError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _check_head(path: Path, data: bytes, sha256: str | None) -> None:
@@ -247,8 +287,9 @@ def _check_head(path: Path, data: bytes, sha256: str | None) -> None:
 class _Reader:
     """The one way to what is in the HDF5 file: nothing is opened or allocated unchecked."""
 
-    def __init__(self, path: Path, file: h5py.File, size: int) -> None:
+    def __init__(self, path: Path, file: h5py.File, size: int, *, in_place: bool = False) -> None:
         self._path = path
+        self._in_place = in_place
         self._file = file
         self._room = size
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -386,11 +427,24 @@ class _Reader:
         if not isinstance(dataset, h5d.DatasetID) or not dataset.get_type().equal(kind):
             raise self._refusal(f"has no dataset of {dtype} at /{name}")
         self._check_dataset(dataset, name, shape, storage.itemsize)
-        array: AnyArray = np.empty(shape, storage)
-        if array.size:
-            dataset.read(h5s.ALL, h5s.ALL, array)
+        array = self._mapped(dataset, shape, storage)
+        if array is None:
+            array = np.empty(shape, storage)
+            if array.size:
+                dataset.read(h5s.ALL, h5s.ALL, array)
         same = storage.kind == dtype.kind and dtype.isbuiltin != 2
         return array.astype(dtype, copy=False) if same else array.view(dtype)
+
+    def _mapped(
+        self, dataset: h5d.DatasetID, shape: tuple[int, ...], storage: np.dtype[Any]
+    ) -> AnyArray | None:
+        """An array where it lies in the file; None of one that is small, or cannot be had so."""
+        offset = dataset.get_offset() if self._in_place else None
+        if offset is None or dataset.get_storage_size() < _LARGE or not storage.isnative:
+            return None
+        if offset % storage.itemsize:
+            return None
+        return np.memmap(self._path, storage, "r", offset, shape)
 
 
 def _check_budgets(path: Path, budgets: Mapping[str, Budget], outputs: Tree) -> None:

@@ -118,7 +118,7 @@ class Tree:
                 return tuple(items) if node.kind == "tuple" else items
             if isinstance(node, Array):
                 if id(node.value) not in copies:
-                    copies[id(node.value)] = node.value.copy()
+                    copies[id(node.value)] = _own(node.value)
                 return copies[id(node.value)]
             return _restored(node.value)
 
@@ -166,6 +166,15 @@ class Tree:
             return node
 
         return Tree(build((), self.root))
+
+
+def _own(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy that may be written to. Of an array that lies in a file, only what is written to
+    takes memory."""
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return array.copy()
+    place: Any = {"offset": array.offset, "shape": array.shape}
+    return np.memmap(array.filename, array.dtype, "c", **place).view(np.ndarray)
 
 
 def format_path(path: Path) -> str:
