@@ -9,44 +9,52 @@ Written for Python 3.8 with NumPy alone: the recorder takes this file into old e
 
 from __future__ import annotations
 
-import enum
-import functools
-import importlib
-import types
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Set, Tuple, Union
 from urllib.parse import quote, unquote
 
 import numpy as np
 
+from pytest_ckptcompat.values import (
+    MAX_DEPTH,
+    Name,
+    StateError,
+    as_dtype,
+    decode_static,
+    encode_static,
+    named,
+    restored,
+    same_static,
+    show,
+)
+
+__all__ = [
+    "MAX_DEPTH",
+    "Array",
+    "Arrays",
+    "Container",
+    "Key",
+    "Leaf",
+    "Name",
+    "Node",
+    "Path",
+    "StateError",
+    "Static",
+    "Tree",
+    "as_dtype",
+    "decode",
+    "encode",
+    "format_path",
+    "parse_path",
+    "same_static",
+    "show",
+]
+
 Key = Union[str, int]
 Path = Tuple[Key, ...]
 Arrays = Dict[str, "np.ndarray[Any, Any]"]
 
-#: Bounds on a decoded tree, so that a hostile golden can't exhaust the stack or the memory.
-MAX_DEPTH = 200
-
 _RESERVED = {".": "%2E", "..": "%2E%2E", "": "%"}
-
-
-class StateError(ValueError):
-    """A value that a golden cannot keep, or an encoded tree that cannot be understood."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """A function, class, enum member, dtype or symbol, kept by its name.
-
-    ``kind`` is one of ``function``, ``type``, ``enum``, ``dtype``, ``symbol``, ``object``;
-    ``text`` is ``module:qualified.name`` where the thing lives in a module. An ``object`` is
-    one whose type alone is known.
-    """
-
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text.rpartition(":")[2] if self.kind != "object" else f"<{self.text}>"
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ class Tree:
                 if id(node.value) not in copies:
                     copies[id(node.value)] = _own(node.value)
                 return copies[id(node.value)]
-            return _restored(node.value)
+            return restored(node.value)
 
         return build(self.root)
 
@@ -201,26 +209,6 @@ def _quoted(key: str) -> str:
     )
 
 
-def show(value: Any) -> str:
-    """A static value as people read it."""
-    if isinstance(value, Name):
-        return str(value)
-    if isinstance(value, np.generic):
-        return f"{value.dtype}({value})"
-    if isinstance(value, tuple):
-        inner = ", ".join(show(item) for item in value)
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
-    if isinstance(value, list):
-        return "[" + ", ".join(show(item) for item in value) + "]"
-    return repr(value)
-
-
-def same_static(left: Any, right: Any) -> bool:
-    """Equal in type and value; NaN equals NaN, 1 is not True, -0.0 is not 0.0."""
-    # By repr, since True == 1 in what JSON has of them.
-    return repr(_encode_static(left)) == repr(_encode_static(right))
-
-
 def _take_apart(value: Any, path: Path, above: Tuple[int, ...]) -> Node:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject or value.dtype.names is not None or value.dtype.kind in "USV":
@@ -244,7 +232,7 @@ def _take_apart(value: Any, path: Path, above: Tuple[int, ...]) -> Node:
             kind = "tuple" if isinstance(value, tuple) else "list"
         children = tuple((key, _take_apart(item, (*path, key), above)) for key, item in pairs)
         return Container(kind, children)
-    return Static(_named(value))
+    return Static(named(value))
 
 
 def _check_named_dtype(array: np.ndarray[Any, Any], path: Path) -> None:
@@ -262,70 +250,6 @@ def _is_static(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple)):
         return depth < MAX_DEPTH and all(_is_static(item, depth + 1) for item in value)
     return not isinstance(value, (dict, np.ndarray))
-
-
-def _named(value: Any) -> Any:
-    """A static value with everything that has no literal form replaced by its name."""
-    if isinstance(value, enum.Enum):
-        return Name("enum", f"{type(value).__module__}:{type(value).__qualname__}.{value.name}")
-    if value is None or isinstance(value, (bool, Name)):
-        return value
-    if isinstance(value, np.generic) and value.dtype.names is None and value.dtype.kind not in "SU":
-        return value
-    literals: Tuple[Any, ...] = (int, float, complex, str, bytes)
-    for literal in literals:
-        if isinstance(value, literal):
-            return literal(value)
-    if isinstance(value, tuple):
-        return tuple(_named(item) for item in value)
-    if isinstance(value, list):
-        return [_named(item) for item in value]
-    if isinstance(value, np.dtype):
-        return Name("dtype", str(value))
-    if isinstance(value, type):
-        return Name("type", f"{value.__module__}:{value.__qualname__}")
-    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
-        return Name(
-            "function", f"{_module_of(value)}:{getattr(value, '__qualname__', value.__name__)}"
-        )
-    if isinstance(value, functools.partial):
-        return Name("object", "functools:partial")
-    return Name("object", f"{type(value).__module__}:{type(value).__qualname__}")
-
-
-def _module_of(function: Any) -> str:
-    if isinstance(function, np.ufunc):
-        return "numpy"
-    return str(getattr(function, "__module__", None) or "builtins")
-
-
-def _restored(value: Any) -> Any:
-    """A static value with functions, types and enum members looked up by name again.
-
-    Only in modules that are already imported or importable by that very name, and only if
-    what is found there goes by the same name; else the ``Name`` stays.
-    """
-    if isinstance(value, tuple):
-        return tuple(_restored(item) for item in value)
-    if isinstance(value, list):
-        return [_restored(item) for item in value]
-    if not isinstance(value, Name):
-        return value
-    if value.kind == "dtype":
-        try:
-            return np.dtype(value.text)
-        except TypeError:
-            return value
-    if value.kind in ("function", "type", "enum"):
-        module, _, qualname = value.text.partition(":")
-        try:
-            found: Any = importlib.import_module(module)
-            for part in qualname.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError, ValueError):
-            return value
-        return found if _named(found) == value else value
-    return value
 
 
 # JSON. Literals stand for themselves where JSON has them; everything else is an object with
@@ -359,7 +283,7 @@ def encode(tree: Tree, prefix: str = "") -> Tuple[Any, Arrays]:
                 names[id(node.value)] = place(path)
                 arrays[names[id(node.value)]] = node.value
             return {"array": names[id(node.value)]}
-        return {"static": _encode_static(node.value)}
+        return {"static": encode_static(node.value)}
 
     return build((), tree.root), arrays
 
@@ -386,7 +310,7 @@ def decode(data: Any, fetch: Callable[[str], np.ndarray[Any, Any]]) -> Tree:
                 fetched[content] = fetch(content)
             return Array(fetched[content])
         if kind == "static":
-            return Static(_decode_static(content, depth))
+            return Static(decode_static(content, depth))
         if kind == "dict" and isinstance(content, list):
             children = []
             for pair in content:
@@ -413,80 +337,3 @@ def _single(item: Any) -> Tuple[str, Any]:
     if not isinstance(item, dict) or len(item) != 1:
         raise StateError(f"not a node: {item!r:.80}")
     return next(iter(item.items()))
-
-
-def _encode_static(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return {"scalar": [str(value.dtype), value.tobytes().hex()], "shown": str(value)}
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else {"int": str(value)}
-    if isinstance(value, float):
-        return {"float": repr(value)}
-    if isinstance(value, complex):
-        return {"complex": [repr(value.real), repr(value.imag)]}
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    if isinstance(value, Name):
-        return {value.kind: value.text}
-    if isinstance(value, tuple):
-        return {"tuple": [_encode_static(item) for item in value]}
-    if isinstance(value, list):
-        return [_encode_static(item) for item in value]
-    raise StateError(f"not a static value: {value!r:.80}")
-
-
-_NAME_KINDS = ("function", "type", "enum", "dtype", "symbol", "object")
-
-
-def _decode_static(data: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise StateError("a static value is nested too deeply")
-    if data is None or isinstance(data, (bool, int, str)):
-        return data
-    if isinstance(data, list):
-        return [_decode_static(item, depth + 1) for item in data]
-    if isinstance(data, dict):
-        try:
-            return _decode_typed(data, depth)
-        except (TypeError, ValueError, KeyError) as error:
-            raise StateError(f"not a static value: {data!r:.80} ({error})") from error
-    raise StateError(f"not a static value: {data!r:.80}")
-
-
-def _decode_typed(data: Dict[str, Any], depth: int) -> Any:
-    kind, content = next(iter(data.items()))
-    if kind in _NAME_KINDS and isinstance(content, str):
-        return Name(kind, content)
-    if kind == "scalar":
-        scalar = np.frombuffer(bytes.fromhex(content[1]), dtype=as_dtype(content[0]))
-        if scalar.size != 1:
-            raise ValueError("not one scalar")
-        return scalar[0]
-    decoders: Dict[str, Callable[[Any], Any]] = {
-        "int": int,
-        "float": float,
-        "complex": lambda parts: complex(float(parts[0]), float(parts[1])),
-        "bytes": bytes.fromhex,
-        "tuple": lambda items: tuple(_decode_static(item, depth + 1) for item in items),
-    }
-    return decoders[kind](content)
-
-
-def as_dtype(name: str) -> np.dtype[Any]:
-    """The dtype of that name; those that NumPy lacks (bfloat16, float8_*, int4) come from
-    ml_dtypes. Raises StateError, with what to install, for one that is not to be had."""
-    try:
-        dtype = np.dtype(name)
-    except TypeError:
-        try:
-            extra = importlib.import_module("ml_dtypes")
-        except ImportError:
-            raise StateError(f"dtype {name} needs ml_dtypes: pip install ml_dtypes") from None
-        if not hasattr(extra, name):
-            raise StateError(f"unknown dtype {name!r}") from None
-        dtype = np.dtype(getattr(extra, name))
-    if dtype.hasobject or dtype.names is not None:
-        raise StateError(f"dtype {name} is not one of numbers")
-    return dtype

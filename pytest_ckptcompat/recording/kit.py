@@ -23,7 +23,17 @@ _PACKAGE = Path(adapters.__file__).parent.parent
 #: The files that the recorder is made of: Python 3.8, pytest 7, NumPy 1.17.
 FILES = (
     *("__init__", "bits", "budget", "config", "drift", "jitter", "kinds", "layers", "marks"),
-    *("migrations", "names", "pairing", "policy", "recipe", "state", "statics", "versions"),
+    *(
+        "migrations",
+        "names",
+        "pairing",
+        "policy",
+        "recipe",
+        "state",
+        "statics",
+        "values",
+        "versions",
+    ),
     *("recording/__init__", "recording/inputs", "recording/maker", "recording/packed"),
     *("recording/precision", "recording/provenance", "recording/recorder"),
     "recording/recorder_names",
