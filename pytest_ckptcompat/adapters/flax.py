@@ -232,7 +232,7 @@ def _run(module: Any, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     more = {
         name: _ARGUMENTS[name]
         for name in asked.parameters
-        if name in _ARGUMENTS and name not in taken
+        if name in _ARGUMENTS and name not in taken and getattr(module, name, None) is None
     }
     return getattr(layer, call or "__call__")(*args, **kwargs, **more)
 
@@ -367,8 +367,8 @@ def _value(variable: Any) -> Any:
     """The value of a variable; the names for it have changed, and old ones warn."""
     if hasattr(type(variable), "get_raw_value"):
         return variable.get_raw_value()
-    known = getattr(type(variable), "raw_value", None) is not None or "raw_value" in vars(variable)
-    return variable.raw_value if known else variable.value
+    # Before 0.11 an ``nnx.State`` has a class of its own for them.
+    return variable.raw_value if _is_one_of(variable, "Variable") else variable.value
 
 
 def _values(state: Any) -> Any:
