@@ -14,7 +14,7 @@ from pytest_ckptcompat.report.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_ckptcompat.grids import Grid
+    from pytest_ckptcompat.grids import Cell, Grid
     from pytest_ckptcompat.report.history import Field, History
     from pytest_ckptcompat.report.report import LibraryReport, Report
 
@@ -31,6 +31,9 @@ SIGNS = {
     "passed": "✓",
     "left out": "·",
 }
+
+#: How many groups of results a page shows, so that it opens; the JSON report has them all.
+MAX_GROUPS = 1000
 
 #: Of how many different colours the bars of a field's history are.
 SHADES = 5
@@ -83,7 +86,10 @@ class _Library:
         self.id = f"library-{at}"
         counts = library.counts()
         self.counts = [(status, counts[status]) for status in ORDER if status in counts]
-        self.groups = [_Group(g, f"{self.id}-{n}") for n, g in enumerate(groups(library.results))]
+        found = groups(library.results)
+        shown = enumerate(found[:MAX_GROUPS])
+        self.groups = [_Group(group, f"{self.id}-{number}") for number, group in shown]
+        self.more = len(found) - len(self.groups)
         made = matrix(library.results, fold=False)
         newer = {release.version for release in library.releases if release.newer}
         self.versions = [(column.title, column.title in newer) for column in made.columns]
@@ -155,8 +161,16 @@ class _Heat:
                 f"width:{100 / columns:.4g}%;height:{100 / rows:.4g}%"
             )
         self.unit = "error budgets" if grid.unit == "budgets" else "units of the output"
+        values = _extent((*grid.expected, *grid.got))
+        self.extents = {"expected": values, "got": values, "error": _extent(grid.error)}
         shown = {key: getattr(grid, key) for key in ("expected", "got", "error", "block")}
         self.data = json.dumps({**shown, "unit": self.unit, "worst": grid.worst_cell})
+
+
+def _extent(rows: Sequence[Sequence[Cell]]) -> str:
+    """From which number to which the colours go."""
+    numbers = [cell for row in rows for cell in row if not isinstance(cell, str)]
+    return f"{min(numbers):.3g} to {max(numbers):.3g}" if numbers else "no finite number"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 from layerlib import DENSE_OTHER_OUTPUTS
 from report_samples import HOSTILE, hostile, picture, sample
 
-from pytest_ckptcompat.report import forms
+from pytest_ckptcompat.report import forms, html
 from pytest_ckptcompat.report.heat import pictures, png
 from pytest_ckptcompat.report.html import page
 from pytest_ckptcompat.report.markdown import markdown, plain
@@ -96,6 +96,14 @@ def test_hostile_names_and_values_are_text_alone_in_markdown():
     rows = [line for line in outside.splitlines() if line.startswith("|")]
     assert len({row.count("|") for row in rows}) == 1
     assert sum(line.startswith("#") for line in outside.splitlines()) == 2
+
+
+def test_a_page_of_very_many_failures_shows_the_first_and_counts_the_rest(monkeypatch):
+    monkeypatch.setattr(html, "MAX_GROUPS", 3)
+    found = Parsed(page(sample()))
+    assert "… and 6 more; the JSON report has them all." in found.text
+    targets = {link[1:] for link in found.links if link.startswith("#")}
+    assert targets <= set(found.ids)
 
 
 def test_a_report_of_nothing_is_a_page():
