@@ -25,6 +25,8 @@ WIDTH = 100
 MAX_LINES = 25
 #: The longest text of one finding, in characters.
 MAX_SAID = 600
+#: The longest dict or list within a text that is too long.
+MAX_DUMP = 60
 _SIGNS = {"added": "+", "removed": "-"}
 
 
@@ -121,10 +123,30 @@ def _finding(finding: Finding, failure: Failure) -> list[str]:
 
 
 def _both_ends(said: str) -> str:
-    """A long text without its middle: what is wrong stands at either end, dumps stand between."""
+    """A long text without what it dumps, and without its middle where that is not enough.
+
+    What is wrong stands at either end.
+    """
+    if len(said) > MAX_SAID:
+        said = _without_dumps(said)
     if len(said) <= MAX_SAID:
         return said
     return f"{said[: MAX_SAID // 2].rstrip()} [...] {said[-MAX_SAID // 2 :].lstrip()}"
+
+
+def _without_dumps(said: str) -> str:
+    """The text with every long dict and list in it as ``{...}`` and ``[...]``."""
+    opened: list[int] = []
+    kept: list[str] = []
+    for char in said:
+        kept.append(char)
+        if char in "{[":
+            opened.append(len(kept) - 1)
+        elif char in "}]" and opened:
+            start = opened.pop()
+            if len(kept) - start > MAX_DUMP:
+                kept[start + 1 : -1] = "..."
+    return "".join(kept)
 
 
 def _advice(failure: Failure) -> list[str]:
