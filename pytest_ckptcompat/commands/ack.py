@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat import config, journal, ledger
-from pytest_ckptcompat.commands import OK, WRONG, CommandError, check, entries, project
+from pytest_ckptcompat.commands import OK, WRONG, CommandError, check, entries, project, shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ckptcompat.commands import Commands
     from pytest_ckptcompat.commands.runs import Observer
@@ -38,6 +38,7 @@ def add(commands: Commands) -> None:
     command.add_argument("recipe", nargs="*", metavar="RECIPE", help="a name or a pattern (all)")
     command.add_argument("--waive", action="store_true", help="waive breaks, too")
     command.add_argument("--library", metavar="NAME", help="this library only")
+    shown.add_json(command)
     command.set_defaults(run=run)
 
 
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     settings = config.read(project(Path.cwd()))
     section = "waive" if options.waive else "acknowledge"
     observer = _run(settings, options.recipe, options.library)
-    added, left = 0, []
+    added: dict[str, list[entries.NewEntry]] = {}
+    left: list[str] = []
     for name, shelf in observer.shelves.items():
         mine = [
             result
@@ -54,17 +56,34 @@ def run(options: argparse.Namespace) -> int:
         ]
         new = entries.entries(mine, section)
         if new:
-            _write(shelf.store.folder / "ledger.toml", new)
-        added += len(new)
+            file = shelf.store.folder / "ledger.toml"
+            _write(file, new)
+            added[str(file)] = new
         left += _left(mine, section)
     left += [f"{node} fails before its layer is checked" for node in observer.crashed]
+    if options.json:
+        told = {file: [vars(entry) for entry in new] for file, new in added.items()}
+        shown.print_json({"added": told, "not_in_the_ledger": left})
+    else:
+        _print(added, left)
+        if not added and not left:
+            for shelf in observer.shelves.values():
+                _remind(shelf.store.folder / "ledger.toml")
+    return WRONG if left else OK
+
+
+def _print(added: Mapping[str, Sequence[entries.NewEntry]], left: Sequence[str]) -> None:
+    for file, new in added.items():
+        for entry in new:
+            print(entry)
+        print(
+            f'{file}: {len(new)} added, each with reason = "". Write the reasons: until then '
+            f"every golden of {Path(file).parent.name} fails"
+        )
     for text in left:
         print(f"not in the ledger: {text}")
     if not added and not left:
         print("nothing fails that the ledger does not know of: it stays as it is")
-        for shelf in observer.shelves.values():
-            _remind(shelf.store.folder / "ledger.toml")
-    return WRONG if left else OK
 
 
 def _run(settings: config.Config, recipes: Sequence[str], library: str | None) -> Observer:
@@ -145,12 +164,6 @@ def _write(file: Path, new: Sequence[entries.NewEntry]) -> None:
     gap = newline * (2 - min(2, len(text) - len(text.rstrip("\r\n")))) if text.strip() else ""
     file.parent.mkdir(parents=True, exist_ok=True)
     journal.replace_text(file, text + gap + added)
-    for entry in new:
-        print(entry)
-    print(
-        f'{file}: {len(new)} added, each with reason = "". Write the reasons: until then every '
-        f"golden of {file.parent.name} fails"
-    )
 
 
 def _left(results: Sequence[Result], section: str) -> list[str]:

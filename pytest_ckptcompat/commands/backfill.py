@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--python", metavar="X", help="a version (3.9) or an interpreter's path")
     command.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N")
     command.add_argument("--golden", type=Path, metavar="DIR", help="the folder of the goldens")
+    shown.add_json(command)
     command.set_defaults(run=run)
 
 
@@ -62,15 +65,20 @@ def run(options: argparse.Namespace) -> int:
             f"no test file with a recipe was found in {settings.root}: name it with --recipes"
         )
     wanted = _versions(options.versions, library, settings.root)
-    print(f"{library.name}: {', '.join(wanted)}", flush=True)
+    said = sys.stderr if options.json else sys.stdout
+    print(f"{library.name}: {', '.join(wanted)}", file=said, flush=True)
     filling = backfill.Backfill(settings, library, recipes, options.python)
     outcomes = []
     with shown.progress("releases", len(wanted), filling.at_work) as advance:
         for outcome in filling.run(wanted, options.jobs):
             outcomes.append(outcome)
             advance()
-            print(f"[{len(outcomes)}/{len(wanted)}] {_line(outcome)}", flush=True)
-    _show(sorted(outcomes, key=lambda outcome: Version(outcome.version)))
+            print(f"[{len(outcomes)}/{len(wanted)}] {_line(outcome)}", file=said, flush=True)
+    outcomes.sort(key=lambda outcome: Version(outcome.version))
+    if options.json:
+        shown.print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+    else:
+        _show(outcomes)
     return WRONG if any(o.problem or _nothing(o) for o in outcomes) else OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import signal
@@ -66,6 +67,14 @@ def test_releases_are_recorded_and_what_one_lacks_is_listed_with_its_reason(proj
     assert "mylayers==1.0" in release.provenance["packages"]
     assert release.entries["dense"].module == "tests/test_recipes.py"
     assert not Store(project.root / "golden", "mylayers").problems()
+
+
+def test_machines_get_what_became_of_each_release(project):
+    project.recipes(ONE)
+    code, said = project.backfill("1.0", "--json")
+    assert code == 0, said
+    (outcome,), _ = json.JSONDecoder().raw_decode(said)
+    assert (outcome["version"], outcome["recorded"], outcome["problem"]) == ("1.0", ["dense"], None)
 
 
 def test_a_second_run_records_nothing_again(project):

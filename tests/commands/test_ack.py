@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import pytest
@@ -69,6 +70,14 @@ def test_a_break_becomes_one_waiver_for_all_versions(breaking, ckptcompat):
 def test_without_names_every_recipe_is_meant(breaking, ckptcompat):
     ckptcompat("ack", "--waive")
     assert [entry["recipe"] for entry in ledger(breaking)["waive"]] == ["dense", "wide"]
+
+
+def test_machines_get_what_was_added_and_what_is_left(breaking, ckptcompat):
+    told = json.loads(ckptcompat("ack", "dense", "--waive", "--json").out)
+    ((file, (entry,)),) = told["added"].items()
+    assert file == str(breaking.golden / "ledger.toml")
+    assert (entry["section"], entry["recipe"], entry["path"]) == ("waive", "dense", "scale")
+    assert told["not_in_the_ledger"] == []
 
 
 def test_a_pattern_names_recipes(breaking, ckptcompat):
