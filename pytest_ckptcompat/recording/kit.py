@@ -24,7 +24,11 @@ _PACKAGE = Path(adapters.__file__).parent.parent
 FILES = (
     *("__init__", "bits", "budget", "config", "drift", "jitter", "kinds", "layers", "marks"),
     *(
-        "migrations",
+        "migrations/__init__",
+        "migrations/fitting",
+        "migrations/trees",
+        "migrations/versions",
+        "migrations/view",
         "names",
         "pairing",
         "policy",
