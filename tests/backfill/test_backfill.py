@@ -167,7 +167,6 @@ def test_a_recipe_that_kills_the_process_leaves_the_others_alone(project):
 @pytest.mark.ckptcompat(inputs=[(3, 5)])
 def test_fatal():
     import os
-import shutil
     os._exit(3)
 
 @pytest.mark.ckptcompat(inputs=[(3, 5)])
