@@ -189,6 +189,26 @@ class FlaxAdapter:
         # A pass may count or cache in the module; the next one finds it as it was.
         return self._outputs(_run(layer, _nnx().clone(layer), given, named, call))
 
+    def double(self, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], call: Any) -> Any:
+        """The outputs in double precision."""
+        # A release has this switch in one place or the other.
+        older: Any = importlib.import_module("jax.experimental")
+        newer = getattr(self._jax, "enable_x64", None)
+        with older.enable_x64() if newer is None else newer(True):
+            if self._is_nnx(layer):
+                definition, state = _nnx().split(layer)
+                widened = _nnx().merge(definition, self._jax.tree_util.tree_map(self._wide, state))
+            else:
+                widened = (layer[0], self._jax.tree_util.tree_map(self._wide, layer[1]), *layer[2:])
+            return self.forward(widened, args, kwargs, call)
+
+    def _wide(self, leaf: Any) -> Any:
+        numpy = self._jax.numpy
+        for kind, dtype in ((numpy.complexfloating, np.complex128), (numpy.floating, np.float64)):
+            if hasattr(leaf, "dtype") and numpy.issubdtype(leaf.dtype, kind):
+                return leaf.astype(dtype)
+        return leaf
+
     def _inference(self) -> Any:
         """Where linen's switches are set to inference. Flax before 0.7 has no way to do that."""
         intercept = getattr(self._linen, "intercept_methods", None)
