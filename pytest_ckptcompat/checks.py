@@ -136,7 +136,7 @@ def _checked(run: _Run) -> Outcome:
         drifts = tuple(drift for drift in drifts if drift.kind is not Kind.REORDERED)
     if loaded is None:
         run.reached.append("fields")
-        for drift in drifts:
+        for drift in _first_what_counts(run, drifts):
             run.fail("fields", drift.kind, drift.where, drift.describe())
     else:
         _fields(run, drifts, fresh, loaded, digests)
@@ -144,6 +144,18 @@ def _checked(run: _Run) -> Outcome:
     used = None if loaded_layer is None else _forward(run, loaded_layer)
     judged = suspects.told(_with_outputs_in_mind(run), golden.state)
     return Outcome(judged, drifts, tuple(run.reached), used, tuple(run.grids), fresh.tree)
+
+
+def _first_what_counts(run: _Run, drifts: tuple[Drift, ...]) -> list[Drift]:
+    """Where a route holds arrays alone, what differs in arrays is what a loader can stumble at."""
+    if run.adapter.carries_statics(run.route):
+        return list(drifts)
+    return sorted(drifts, key=lambda drift: not _about_arrays(drift))
+
+
+def _about_arrays(drift: Drift) -> bool:
+    sides = (drift.old, drift.new)
+    return any(Tree(side).arrays() for side in sides if side is not None)
 
 
 def _container(run: _Run) -> Iterator[Drift]:

@@ -223,6 +223,23 @@ def _within(removed: Nodes, added: Nodes, _: object) -> dict[Path, Path]:
                 _inside(olds[0], o) or _inside(news[0], n) for o, n in found.items()
             ):
                 found[olds[0]] = news[0]
+    return {**found, **_in_order(left(removed, found), left(added, found.values()))}
+
+
+def _in_order(removed: Nodes, added: Nodes) -> dict[Path, Path]:
+    """Pairs of several parts of one form under one parent, as many as have come there: query,
+    key and value, say, which have other names now. A guess that a golden's outputs can refute."""
+    news = _places(added, named=False)
+    found: dict[Path, Path] = {}
+    for form, olds in _places(removed, named=False).items():
+        by_parent: dict[Path, list[Path]] = defaultdict(list)
+        for path in olds:
+            by_parent[path[:-1]].append(path)
+        for parent, mine in by_parent.items():
+            there = [path for path in news.get(form, ()) if _inside(path, parent)]
+            free = not any(_inside(p, old) for p in mine for old in found)
+            if free and len(mine) == len(there):
+                found.update(zip(mine, there))
     return found
 
 

@@ -81,6 +81,25 @@ def test_arrays_of_one_form_in_a_wrapper_are_told_by_their_names():
     assert found(old, new) == [(Kind.MOVED, "w", "inner/w"), (Kind.MOVED, "v", "inner/v")]
 
 
+def test_several_parts_of_one_form_under_one_parent_are_paired_in_their_order():
+    old = {"a": {"q": A, "k": B}, "b": {"q": C, "k": D}}
+    new = {part: {"x1": A, "inner": {"y2": B}} for part in "ab"}
+    assert found(old, new) == [
+        (Kind.MOVED if to.count("/") > 1 else Kind.RENAMED, where, to)
+        for where, to in [
+            ("a/q", "a/x1"),
+            ("a/k", "a/inner/y2"),
+            ("b/q", "b/x1"),
+            ("b/k", "b/inner/y2"),
+        ]
+    ]
+
+
+def test_where_one_more_has_come_no_order_is_guessed():
+    old, new = {"q": A, "k": B}, {"x1": A, "y2": B, "z3": C}
+    assert {kind for kind, *_ in found(old, new)} == {Kind.REMOVED, Kind.ADDED}
+
+
 @pytest.mark.parametrize("value", [np.zeros(3), np.ones(2, "i8"), np.zeros(0), np.array(1)])
 def test_values_that_many_arrays_have_tell_nothing(value):
     old, new = {"steps": value, "w": A}, {"other": value, "v": {"x": value, "w": A}}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
 MAX_LINES = 25
+#: How many lines the stages have at least, however long a suggestion is.
+MIN_BODY = 7
 #: The longest text of one finding, in characters.
 MAX_SAID = 600
 #: The longest dict or list within a text that is too long.
@@ -53,7 +55,7 @@ class Failure:
 
 
 def text(failure: Failure) -> str:
-    """At most ``MAX_LINES`` lines."""
+    """At most ``MAX_LINES`` lines, but for a long suggestion."""
     result = failure.result
     head = (
         f"{result.library} {result.version} -> {result.current} | {result.recipe} | "
@@ -61,7 +63,7 @@ def text(failure: Failure) -> str:
     )
     foot = [*_advice(failure), f"  {failure.golden}, recipe at {failure.place}"]
     stages = [list(_stage(stage, failure)) for stage in STAGES]
-    body = _shortened(stages, MAX_LINES - len(foot) - 3)
+    body = _shortened(stages, max(MAX_LINES - len(foot) - 3, MIN_BODY))
     return "\n".join([head, "", *body, "", *foot])
 
 

@@ -51,8 +51,9 @@ STATE = {
 
         def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
             if local_metadata.get("version", 1) < 2:
-                if prefix + "kernel" in state_dict:
-                    state_dict[prefix + "weight"] = state_dict.pop(prefix + "kernel")
+                for old, new in [("kernel", "weight")]:
+                    for key in [k for k in state_dict if f"{k}.".startswith(f"{prefix}{old}.")]:
+                        state_dict[prefix + new + key[len(prefix + old) :]] = state_dict.pop(key)
             super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
         """,
     ),
@@ -147,6 +148,68 @@ def test_a_buffer_that_is_gone_is_dropped_and_remains_to_be_acknowledged(library
     assert outcome == "failed"
     library.ledger('[[acknowledge]]\nrecipe = "net"\npath = "layers/*/steps"\nreason = "gone"\n')
     assert outcomes(library.run("-rA"))["test_net[1.0.0-state]"] == "passed"
+
+
+QKV = """
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(3, 3) for _ in range(3))
+        self.proj = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.proj((self.query(x) @ self.key(x).T).softmax(-1) @ self.value(x))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mid = Attention()
+        self.eps = 0.5
+
+    def forward(self, x):
+        return self.mid(x)
+"""
+
+
+def test_parts_of_one_form_are_renamed_in_their_order_and_the_outputs_prove_it(library):
+    library.released("1.0.0", source=QKV, recipes=RECIPES.replace("ROUTE", "state"))
+    source = (
+        QKV.replace("self.query, self.key, self.value", "self.to_q, self.to_k, self.to_v")
+        .replace("self.proj = nn.Linear(3, 3)", "self.out = nn.ModuleList([nn.Linear(3, 3)])")
+        .replace("self.proj(", "self.out[0](")
+        .replace("self.query(", "self.to_q(")
+        .replace("self.key(", "self.to_k(")
+        .replace("self.value(", "self.to_v(")
+        .replace("self.eps = 0.5", "self.epsilon = 1")
+    )
+    library.install("1.1.0", source)
+    result = library.run("-rA")
+    # What differs in arrays comes first: a state_dict holds no eps.
+    result.stdout.fnmatch_lines(["  fields   ~ mid/query   renamed to mid/to_q[?]"])
+    place, code = advice(result.stdout.str())
+    assert place == "the class of mid"
+    library.install("1.1.0", into_class(source, "Attention", code))
+    assert outcomes(library.run("-rA"))["test_net[1.0.0-state]"] == "passed"
+    swapped = code.replace('"to_q"', '"to_x"').replace('"to_k"', '"to_q"').replace("to_x", "to_k")
+    library.install("1.1.0", into_class(source, "Attention", swapped))
+    assert outcomes(library.run("-rA"))["test_net[1.0.0-state]"] == "failed"
+
+
+def test_what_is_gone_is_not_dropped_where_it_may_have_come_back_by_another_name(library):
+    library.released("1.0.0", source=SOURCE, recipes=RECIPES.replace("ROUTE", "state"))
+    other = SOURCE.replace("self.kernel = nn.Parameter(torch.rand(3, 1, 2))", PARTS).replace(
+        "self.kernel[:, 0]", "(self.left @ self.right)"
+    )
+    library.install("1.1.0", other)
+    assert "state_dict.pop(prefix" not in library.run("-rA").stdout.str()
+
+
+#: Another way to have the same kernel, which no rename can tell.
+PARTS = """self.left = nn.Parameter(torch.rand(3, 4))
+        self.right = nn.Parameter(torch.rand(4, 2))"""
 
 
 def test_a_setstate_gives_pickled_modules_the_attribute_that_they_lack(library):

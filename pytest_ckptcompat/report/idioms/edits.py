@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.report.idioms.case import Fates
 
 #: How many lines the statements may have.
-MAX_LINES = 7
+MAX_LINES = 4
 
 
 @dataclass(frozen=True)
 class Edit:
     """Statements that handle one drift, in the class of what lies at ``base``.
 
-    ``lossy``: what is dropped counts as lost all the same.
+    ``lossy``: what is dropped counts as lost all the same. ``rename`` is an old and a new name,
+    where that is all there is to say.
     """
 
     base: Path
@@ -29,6 +30,7 @@ class Edit:
     handles: tuple[str, str]
     purpose: str
     lossy: bool = False
+    rename: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,16 @@ class Body:
     edits: tuple[Edit, ...]
 
     @property
+    def _mine(self) -> list[Edit]:
+        return [edit for edit in self.edits if edit.base == self.bases[0]]
+
+    @property
     def lines(self) -> tuple[str, ...]:
-        mine = (edit for edit in self.edits if edit.base == self.bases[0])
-        return tuple(line for edit in mine for line in edit.lines)
+        return tuple(line for edit in self._mine for line in edit.lines)
+
+    @property
+    def renames(self) -> dict[str, str]:
+        return dict(edit.rename for edit in self._mine if edit.rename is not None)
 
     @property
     def handled(self) -> int:
@@ -69,7 +78,7 @@ def best(edits: Iterable[Edit], fates: Fates) -> Body | None:
             kept.append(edit)
     classes: dict[tuple[str, ...], Body] = {}
     for base, mine in by_base.items():
-        lines = tuple(line for edit in mine for line in edit.lines)
+        lines = tuple(line for edit in mine for line in (*edit.lines, *(edit.rename or ())))
         known = classes.get(lines, Body((), ()))
         classes[lines] = Body((*known.bases, base), (*known.edits, *mine))
     return max(classes.values(), key=lambda body: body.handled, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_ckptcompat.kinds import Kind
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from pytest_ckptcompat.state import Node
 
 
+#: How wide the statements may be.
+WIDTH = 86
+
+
 def suggest(case: Case) -> Suggestion | None:
     """A method for the class of a module: for a ``state_dict``, or for a pickled module."""
     failing = [
@@ -27,7 +32,11 @@ def suggest(case: Case) -> Suggestion | None:
         and (case.holds_statics or _arrays(drift.old) or _arrays(drift.new))
     ]
     edit = _attribute if case.holds_statics else _entry
-    body = best((one for drift in failing for one in edit(drift)), case.fates)
+    edits = [one for drift in failing for one in edit(drift)]
+    # What is gone may have come back by another name, which a person is to find.
+    gained = {drift.path[:-1] for drift in failing if drift.kind is Kind.ADDED}
+    edits = [one for one in edits if not (one.lossy and one.base in gained)]
+    body = best(edits, case.fates)
     if body is None:
         return None
     code = _setstate(body) if case.holds_statics else _load_from(body, case)
@@ -45,7 +54,7 @@ def _load_from(body: Body, case: Case) -> tuple[str, ...]:
         "",
         "def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):",
         f'    if local_metadata.get("version", 1) < {version}:',
-        *indented(body.lines, 2),
+        *indented(_statements(body), 2),
         "    super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)",
     )
 
@@ -75,7 +84,7 @@ def _entry(drift: Drift) -> Iterator[Edit]:
     inner = _arrays(drift.new if added else drift.old)
     keys = [quoted(_dotted((*name, *path))) for path in inner]
     if drift.kind in RENAMES and inner:
-        yield _renamed(drift, leaf=inner == [()])
+        yield _renamed(drift)
     elif added and inner:
         lines = (f"state_dict.setdefault(prefix + {k}, self.state_dict()[{k}])" for k in keys)
         yield Edit(base, tuple(lines), handles, "give old states what the module has")
@@ -90,25 +99,32 @@ def _entry(drift: Drift) -> Iterator[Edit]:
         yield Edit(base, (line,), handles, "reshape to today's shape")
 
 
-def _renamed(drift: Drift, *, leaf: bool) -> Edit:
+def _renamed(drift: Drift) -> Edit:
     old, new = drift.path, drift.current_path
     shared = 0
     while shared < min(len(old), len(new)) - 1 and old[shared] == new[shared]:
         shared += 1
-    before, after = _dotted(old[shared:]), _dotted(new[shared:])
-    if leaf:
-        lines: tuple[str, ...] = (
-            f"if prefix + {quoted(before)} in state_dict:",
-            f"    state_dict[prefix + {quoted(after)}] = state_dict.pop(prefix + {quoted(before)})",
-        )
-    else:
-        lines = (
-            f"old, new = prefix + {quoted(before + '.')}, prefix + {quoted(after + '.')}",
-            "for key in [key for key in state_dict if key.startswith(old)]:",
-            "    state_dict[new + key[len(old) :]] = state_dict.pop(key)",
-        )
+    names = _dotted(old[shared:]), _dotted(new[shared:])
     handles = (drift.where, drift.kind.value)
-    return Edit(old[:shared], lines, handles, "rename what goes by another name")
+    return Edit(old[:shared], (), handles, "rename what goes by another name", rename=names)
+
+
+def _statements(body: Body) -> tuple[str, ...]:
+    """Renames come first: what is dropped or filled in goes by today's names."""
+    if not body.renames:
+        return body.lines
+    pairs = [f"({quoted(old)},\0{quoted(new)})" for old, new in body.renames.items()]
+    heads = [f"for old, new in [{', '.join(pairs)}]:"]
+    if len(heads[0]) > WIDTH:
+        filled = textwrap.wrap(", ".join(pairs) + ",", WIDTH - 4, break_on_hyphens=False)
+        heads = ["for old, new in [", *(f"    {line}" for line in filled), "]:"]
+    heads = [line.replace("\0", " ") for line in heads]
+    return (
+        *heads,
+        '    for key in [k for k in state_dict if f"{k}.".startswith(f"{prefix}{old}.")]:',
+        "        state_dict[prefix + new + key[len(prefix + old) :]] = state_dict.pop(key)",
+        *body.lines,
+    )
 
 
 def _arrays(node: Node | None) -> list[Path]:
