@@ -47,6 +47,9 @@ class EquinoxAdapter:
     def carries_statics(self, route: str) -> bool:
         return route == "pickle"
 
+    def goes_by_name(self, route: str) -> bool:
+        return route != "leaves"
+
     def suffix(self, route: str) -> Any:
         return {"leaves": ".eqx", "pickle": ".pkl"}.get(route)
 

@@ -155,6 +155,10 @@ def test_static_values_are_the_modules_own(adapter):
     assert [adapter.carries_statics(route) for route in adapter.routes] == [False, False, True]
 
 
+def test_the_leaves_file_alone_goes_by_position(adapter):
+    assert [adapter.goes_by_name(route) for route in adapter.routes] == [False, True, True]
+
+
 def test_fields_in_another_order_take_each_others_leaves_from_a_leaves_file(adapter, tmp_path):
     """Which the state stage notices: see the test of the plugin."""
     saved = Pair(jnp.ones(3), jnp.zeros(3))
