@@ -69,7 +69,7 @@ class Worker:
         if data is not None:
             self.tell(tried=json.loads(data))
         elif report.failed:
-            self.tell(refused=runs.last_line(str(report.longreprtext)))
+            self.tell(refused=f"{report.nodeid}: {runs.last_line(str(report.longreprtext))}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
