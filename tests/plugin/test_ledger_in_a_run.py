@@ -247,3 +247,9 @@ def test_a_bad_ledger_fails_with_a_sentence(library, case):
     result.stdout.fnmatch_lines([f"*{said}*"])
     assert "Traceback" not in result.stdout.str()
     assert "pytest_ckptcompat/" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [("sl*", "passed"), ("other/*", "failed")])
+def test_a_verdict_for_a_path_needs_no_entry(dropping, pattern, expected):
+    dropping.configure(f'library = "mylayers"\nverdicts."{pattern}" = {{ removed = "note" }}')
+    assert outcomes(dropping.run("-rA"))[NEW] == expected
