@@ -136,8 +136,11 @@ def _checked(run: _Run) -> Outcome:
         drifts = tuple(drift for drift in drifts if drift.kind is not Kind.REORDERED)
     if loaded is None:
         run.reached.append("fields")
+        statics_count = run.adapter.carries_statics(run.route)
         for drift in _first_what_counts(run, drifts):
-            run.fail("fields", drift.kind, drift.where, drift.describe())
+            # A loader can refuse only what its route carries.
+            fate = Fate.BROKEN if statics_count or not drift.is_static else Fate.HANDLED
+            run.find("fields", drift.kind, drift.where, fate, drift.describe())
     else:
         _fields(run, drifts, fresh, loaded, digests)
         _state(run, drifts, fresh, loaded)

@@ -54,6 +54,13 @@ class Drift:
         """Where to look in the current layer."""
         return self.path if self.new_path is None else self.new_path
 
+    @property
+    def is_static(self) -> bool:
+        """Whether it is of static values alone."""
+        nodes = [node for node in (self.old, self.new) if node is not None]
+        told = bool(nodes) and self.kind is not Kind.ARTIFACT
+        return told and not any(Tree(node).arrays() for node in nodes)
+
     def __str__(self) -> str:
         return f"{self.where}: {self.describe()}"
 

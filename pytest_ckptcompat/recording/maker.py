@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_ckptcompat.adapters import Adapter
-    from pytest_ckptcompat.drift import Drift
     from pytest_ckptcompat.recipe import Recipe
 
 #: Forward passes under random one-ulp perturbations that measure a budget.
@@ -169,7 +168,7 @@ class _Maker:
         statics_count = self.adapter.carries_statics(route)
         for drift in drifts:
             # Static values that a route does not carry are judged by the outputs.
-            if drift.kind is not Kind.UNTIED and (statics_count or not _is_static(drift)):
+            if drift.kind is not Kind.UNTIED and (statics_count or not drift.is_static):
                 raise RecordError(
                     f"{name} does not load back by the route {route!r} in the version that wrote "
                     f"it: {drift}"
@@ -336,12 +335,6 @@ def _unlike(want: Tree, have: Tree) -> list[str]:
         for path, array in want.arrays().items()
         if path not in got or not same_bits(array, got[path])
     ]
-
-
-def _is_static(drift: Drift) -> bool:
-    """Whether a drift is of static values alone."""
-    nodes = [node for node in (drift.old, drift.new) if node is not None]
-    return bool(nodes) and not any(Tree(node).arrays() for node in nodes)
 
 
 def _perturbable(tree: Tree) -> set[str]:

@@ -24,7 +24,7 @@ WIDTH = 100
 #: The longest text, in lines; what does not fit is counted.
 MAX_LINES = 25
 #: How many lines the stages have at least, however long a suggestion is.
-MIN_BODY = 7
+MIN_BODY = 10
 #: The longest text of one finding, in characters.
 MAX_SAID = 600
 #: The longest dict or list within a text that is too long.

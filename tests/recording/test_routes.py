@@ -96,6 +96,20 @@ def test_a_static_value_that_a_file_does_not_carry_is_left_to_the_outputs(librar
     assert outcomes(library.run("-rA"))["test_dense[1.0.0-npz]"] == "passed"
 
 
+def test_a_file_is_not_refused_for_what_it_does_not_carry(library):
+    library.configure(NPZ)
+    library.install("1.0.0", FILES)
+    library.recipe(mark='inputs=[(3, 5)], routes=["npz"]')
+    library.record()
+    broken = FILES.replace('{**file, "slope": layer.slope}', "{**file}").replace(
+        "        vars(self).update(more)", "        self.origin = ''\n"
+    )
+    library.install("1.1.0", broken)
+    result = library.run("-k", "test_dense")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*load *failed: KeyError*", "*fields *ok", "*note: origin added*"])
+
+
 def test_a_mark_names_a_loader_as_a_route(library):
     library.install("1.0.0", FILES)
     library.recipe(mark='inputs=[(3, 5)], routes={"any": mylayers.load_any}')
