@@ -153,12 +153,7 @@ def _first_what_counts(run: _Run, drifts: tuple[Drift, ...]) -> list[Drift]:
     """Where a route holds arrays alone, what differs in arrays is what a loader can stumble at."""
     if run.adapter.carries_statics(run.route):
         return list(drifts)
-    return sorted(drifts, key=lambda drift: not _about_arrays(drift))
-
-
-def _about_arrays(drift: Drift) -> bool:
-    sides = (drift.old, drift.new)
-    return any(Tree(side).arrays() for side in sides if side is not None)
+    return sorted(drifts, key=lambda drift: drift.is_static)
 
 
 def _container(run: _Run) -> Iterator[Drift]:

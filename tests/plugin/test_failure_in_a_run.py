@@ -45,7 +45,7 @@ def test_sixty_drifts_fit_a_screen(library):
     fields = "vars(self).update({f'field{n}': np.zeros(n + 1) for n in range(60)}, **more)"
     library.install("1.1.0", DENSE.replace("vars(self).update(more)", fields))
     lines = failure(library.run("-k", "dense"))
-    assert len(lines) <= 25
+    assert len(lines) <= 28  # what is to be pasted leaves the stages no fewer than ten
     assert lines[-1].endswith("recipe at test_recipes.py:5")
 
 
