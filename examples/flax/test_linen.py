@@ -91,7 +91,7 @@ def test_linen_rms_norm():
     return nn.RMSNorm()
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 5, 7, 6)], since="0.7.5")
+@pytest.mark.ckptcompat(inputs=[(2, 5, 7, 6)], since="0.8.0")
 def test_linen_instance_norm():
     return nn.InstanceNorm()
 

@@ -79,7 +79,7 @@ def test_nnx_rms_norm():
     return nnx.RMSNorm(4, rngs=nnx.Rngs(0))
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 5, 7, 6)])
+@pytest.mark.ckptcompat(inputs=[(2, 5, 7, 6)], since="0.9.0")
 def test_nnx_group_norm():
     return nnx.GroupNorm(6, num_groups=3, rngs=nnx.Rngs(0))
 
@@ -116,17 +116,17 @@ def _lstm_step(cell, cells, hidden, x):
     return cell((cells, hidden), x)
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 6), (2, 6), (2, 4)], call=_lstm_step)
+@pytest.mark.ckptcompat(inputs=[(2, 6), (2, 6), (2, 4)], call=_lstm_step, since="0.10.0")
 def test_nnx_lstm_cell():
     return nnx.OptimizedLSTMCell(4, 6, rngs=nnx.Rngs(0))
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 6), (2, 4)], call=_step)
+@pytest.mark.ckptcompat(inputs=[(2, 6), (2, 4)], call=_step, since="0.10.0")
 def test_nnx_gru_cell():
     return nnx.GRUCell(4, 6, rngs=nnx.Rngs(0))
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 5, 4)])
+@pytest.mark.ckptcompat(inputs=[(2, 5, 4)], since="0.10.0")
 def test_nnx_rnn():
     return nnx.RNN(nnx.SimpleCell(4, 6, rngs=nnx.Rngs(0)))
 
@@ -166,7 +166,7 @@ class LanguageModel(nnx.Module):
         return {"logits": self.embed.attend(x) * self.scale, "last": x[:, -1]}
 
 
-@pytest.mark.ckptcompat(inputs=_tokens)
+@pytest.mark.ckptcompat(inputs=_tokens, since="0.10.0")
 def test_nnx_language_model():
     return LanguageModel(nnx.Rngs(0))
 
