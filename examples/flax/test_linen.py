@@ -138,6 +138,7 @@ class LanguageModel(nn.Module):
         return {"logits": embed.attend(x), "last": x[:, -1]}
 
 
+@pytest.mark.filterwarnings("ignore:SelfAttention will be deprecated")
 @pytest.mark.ckptcompat(inputs=_tokens)
 def test_linen_language_model():
     return LanguageModel()
