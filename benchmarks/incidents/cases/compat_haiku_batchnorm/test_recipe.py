@@ -1,5 +1,6 @@
 """Batch normalisation; users put its parameters and its state into apply."""
 
+import older  # noqa: F401, I001  before Haiku
 import haiku as hk
 import pytest
 

@@ -1,5 +1,6 @@
 """A transposed convolution; users put its parameters into apply."""
 
+import older  # noqa: F401, I001  before Haiku
 import haiku as hk
 import pytest
 
