@@ -87,13 +87,21 @@ class Limit:
                 signal.signal(previous[0], previous[1])
 
     def end(self) -> None:
-        """Watch no longer."""
-        with self._lock:
-            self._done.set()
-        if self.is_over and not self._by_signal:
-            _raise_in(self._thread, None)  # it may not have come through
+        """Watch no longer. An exception that has not come through yet is dropped."""
+        try:
+            self._finish()
+        except self.error:
+            self._finish()
         if self._last_words is not None:
             faulthandler.cancel_dump_traceback_later()
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._done.set()
+        # To take the exception back by its own interface would leave the interpreter waiting for
+        # it: Python 3.11 then hangs where it is traced, as for coverage. Here it comes through.
+        for _ in range(100 if self.is_over and not self._by_signal else 0):
+            pass
 
     def named(self, call: Callable[[], Any]) -> Any:
         """Call a function in a frame that has the last words for a name.
@@ -154,9 +162,8 @@ def _is_debugged() -> bool:
     return any(name in sys.modules for name in _DEBUGGERS)
 
 
-def _raise_in(thread: int, error: Any) -> None:
-    """Raise at the next bytecode of a thread; None takes back what did not come through."""
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise at the next bytecode of a thread."""
     import ctypes  # noqa: PLC0415  no session needs it until something hangs
 
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -1,5 +1,7 @@
 """The limit itself, where no signal is to be had: at the next bytecode of whatever thread."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -40,6 +42,29 @@ def test_another_thread_than_the_main_one_is_interrupted_too():
     thread.start()
     thread.join(30)
     assert len(raised) == 1
+
+
+TRACED = """
+import sys
+from pytest_ckptcompat import timeout
+
+timeout._SIGNAL = None
+sys.settrace(lambda *_: None)
+try:
+    with timeout.Limit(0.1, "it").watch():
+        while True:
+            pass
+except timeout.HungError:
+    print((lambda: "went on")())
+"""
+
+
+def test_a_traced_run_goes_on_after_an_interruption():
+    """As under coverage, where Python 3.11 would wait for ever for an exception taken back."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED], capture_output=True, check=True, text=True, timeout=30
+    )
+    assert done.stdout == "went on\n"
 
 
 def test_what_ends_in_time_is_left_alone(monkeypatch):
