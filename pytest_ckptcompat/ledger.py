@@ -7,7 +7,7 @@ import datetime as dt
 import fnmatch
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,13 +17,14 @@ from pytest_ckptcompat.policy import Fate, Finding, Verdict
 from pytest_ckptcompat.versions import VersionError, specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
 
 SECTIONS = ("acknowledge", "waive", "retire")
 _KEYS = ("recipe", "path", "kind", "versions", "route", "reason", "until")
+_E = TypeVar("_E")
 
 
 class LedgerError(Exception):
@@ -84,21 +85,27 @@ class Entry:
 
 def read(file: Path) -> tuple[Entry, ...]:
     """The entries of a ledger; none where there is no file. Raises LedgerError."""
+    return read_entries(file, SECTIONS, _entry)
+
+
+def read_entries(
+    file: Path, sections: tuple[str, ...], entry: Callable[[str, int, dict[str, Any], Path], _E]
+) -> tuple[_E, ...]:
+    """What ``entry`` makes of each table under the sections of a TOML file, given section, number,
+    table and file; none where there is no file. Raises LedgerError."""
     try:
-        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise LedgerError(f"{file} cannot be read: {error}") from error
-    try:
-        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LedgerError(f"{file} is not valid TOML: {error}") from error
     try:
-        check_keys(table, SECTIONS, str(file))
+        check_keys(table, sections, str(file))
         return tuple(
-            _entry(section, number, data, file)
-            for section in SECTIONS
+            entry(section, number, data, file)
+            for section in sections
             for number, data in enumerate(_list(table.get(section, []), section, file), 1)
         )
     except (ConfigError, VersionError) as error:
@@ -111,15 +118,27 @@ def _list(data: Any, section: str, file: Path) -> list[Any]:
     raise LedgerError(f"{section} in {file}: write each entry under [[{section}]]")
 
 
-def _entry(section: str, number: int, data: dict[str, Any], file: Path) -> Entry:
-    where = f"[[{section}]] no. {number} of {file}"
-    check_keys(data, _KEYS, where)
-    for key in ("recipe", "reason"):
+def check_entry(
+    data: dict[str, Any],
+    known: tuple[str, ...],
+    needed: tuple[str, ...],
+    where: str,
+    other: tuple[str, ...] = (),
+) -> None:
+    """Refuse an entry with unknown keys, without needed ones, or with what is no text except
+    under ``other`` keys. Raises LedgerError or ConfigError."""
+    check_keys(data, known, where)
+    for key in needed:
         if not (isinstance(data.get(key), str) and data[key].strip()):
             raise LedgerError(f'{where} has no {key}: write {key} = "..."')
     for key, value in data.items():
-        if key != "until" and not isinstance(value, str):
+        if key not in other and not isinstance(value, str):
             raise LedgerError(f'{key} in {where} is {value!r}: write it as a text, {key} = "..."')
+
+
+def _entry(section: str, number: int, data: dict[str, Any], file: Path) -> Entry:
+    where = f"[[{section}]] no. {number} of {file}"
+    check_entry(data, _KEYS, ("recipe", "reason"), where, other=("until",))
     kind = data.get("kind", "*")
     if not kinds.known(kind):
         check_keys([kind], kinds.NAMES, where, "kind")

@@ -37,6 +37,11 @@ def distribution_name(library: Library) -> str | None:
     return found[0] if found else None
 
 
+def index_name(library: Library) -> str:
+    """The name by which a package index knows a library."""
+    return library.distribution or distribution_name(library) or library.name
+
+
 def current(library: Library) -> Version:
     """The version of the library that is imported here.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckptcompat import config
+from pytest_ckptcompat import config, versions
 from pytest_ckptcompat.commands import OK, WRONG, CommandError, check, project, shown
 from pytest_ckptcompat.recording import releases
 
@@ -75,7 +75,7 @@ def _of(shelf: Shelf, root: Path) -> dict[str, Any]:
         },
         "never_released": releases.never_released(shelf, known),
         "may_be_yanked": known.hides,
-        "distribution": releases.distribution(shelf.library),
+        "distribution": versions.index_name(shelf.library),
     }
 
 

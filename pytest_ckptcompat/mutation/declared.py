@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from pytest_ckptcompat.config import ConfigError, check_keys
-from pytest_ckptcompat.ledger import LedgerError
+from pytest_ckptcompat.ledger import LedgerError, check_entry, read_entries
 from pytest_ckptcompat.mutation import of_loader, of_state
-from pytest_ckptcompat.versions import VersionError, specifier
+from pytest_ckptcompat.versions import specifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,40 +75,12 @@ class Declaration:
 
 def read(file: Path) -> tuple[Declaration, ...]:
     """The entries of the file; none where there is none. Raises LedgerError."""
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{file} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise LedgerError(f"{file} is not valid TOML: {error}") from error
-    try:
-        check_keys(table, SECTIONS, str(file))
-        return tuple(
-            _entry(section, number, data, file)
-            for section in SECTIONS
-            for number, data in enumerate(_list(table.get(section, []), section, file), 1)
-        )
-    except (ConfigError, VersionError) as error:
-        raise LedgerError(str(error)) from error
-
-
-def _list(data: Any, section: str, file: Path) -> list[Any]:
-    if isinstance(data, list) and all(isinstance(item, dict) for item in data):
-        return data
-    raise LedgerError(f"{section} in {file}: write each entry under [[{section}]]")
+    return read_entries(file, SECTIONS, _entry)
 
 
 def _entry(section: str, number: int, data: dict[str, Any], file: Path) -> Declaration:
     where = f"[[{section}]] no. {number} of {file}"
-    check_keys(data, _KEYS, where)
-    for key in ("mutation", "reason"):
-        if not (isinstance(data.get(key), str) and data[key].strip()):
-            raise LedgerError(f'{where} has no {key}: write {key} = "..."')
-    for key, value in data.items():
-        if not isinstance(value, str):
-            raise LedgerError(f'{key} in {where} is {value!r}: write it as a text, {key} = "..."')
+    check_entry(data, _KEYS, ("mutation", "reason"), where)
     if data["mutation"] not in KINDS:
         raise LedgerError(
             f"mutation in {where} is {data['mutation']!r}: it is one of {', '.join(KINDS)}"

@@ -170,7 +170,7 @@ class Backfill:
 
     def needs(self, version: str) -> tuple[list[str], str | None]:
         """The requirements of a release, and the Python that it needs."""
-        name = kit.distribution(self._library)
+        name = versions.index_name(self._library)
         requires, python = [f"{name}=={version}", "pytest>=7", "numpy"], self._python
         for pin in self._library.backfill.get("pins", ()):
             if versions.specifier(pin.get("versions") or ">=0").contains(version, True):

@@ -65,11 +65,6 @@ def digest() -> str:
     return found.hexdigest()
 
 
-def distribution(library: Library) -> str:
-    """The name by which a package index knows a library."""
-    return library.distribution or versions.distribution_name(library) or library.name
-
-
 def prepare(
     folder: Path, settings: Config, library: Library, recipes: Mapping[str, Path]
 ) -> dict[str, Any]:
@@ -95,7 +90,7 @@ def prepare(
         shutil.copyfile(file, target)
     (copies / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     known = {one.name: one for one in settings.known()}
-    known[library.name] = dataclasses.replace(library, distribution=distribution(library))
+    known[library.name] = dataclasses.replace(library, distribution=versions.index_name(library))
     default = settings.default.name if settings.default is not None else library.name
     return {
         "format": 1,

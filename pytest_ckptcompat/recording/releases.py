@@ -121,7 +121,7 @@ def problems(shelf: Shelf, root: Path) -> list[str]:
 
 
 def sentence(shelf: Shelf, gap: Gap) -> str:
-    name = distribution(shelf.library)
+    name = versions.index_name(shelf.library)
     return (
         f"{shelf.library.name} {gap.version} was released, but has no golden of "
         f"{', '.join(gap.recipes)}: record it (pip install {name}=={gap.version}, then pytest "
@@ -135,11 +135,6 @@ def discover(shelf: Shelf, root: Path, *, network: bool) -> Known:
     if shelf.library.releases == "index":
         return from_index(shelf.library, root, now, network=network)
     return from_git(shelf, root, now)
-
-
-def distribution(library: Library) -> str:
-    """The name by which a package index knows a library."""
-    return library.distribution or versions.distribution_name(library) or library.name
 
 
 # Git
@@ -202,7 +197,7 @@ def from_index(library: Library, root: Path, now: dt.datetime, *, network: bool)
     Where the index cannot be asked, an answer that is kept stands in while it is fresh. Raises
     ReleasesError.
     """
-    name = distribution(library)
+    name = versions.index_name(library)
     grace = duration(library.grace)
     file = root / CACHE / f"{canonicalize_name(name)}.json"
     failed = None
