@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_ckptcompat.jitter import BLOCK, draw, draw_exact, jitter, jitter_exact, nudge
+from pytest_ckptcompat.jitter import (
+    BLOCK,
+    draw,
+    draw_exact,
+    jitter,
+    jitter_counter,
+    jitter_exact,
+    nudge,
+)
 
 SMALL = [
     "float16",
@@ -226,6 +234,22 @@ def test_exact_jitter_gives_other_integers_of_the_same_sign(a, seed):
     assert set(np.abs(jittered)) <= {1, 2, 3, 4}
     assert np.all(jittered != a)
     assert np.array_equal(jittered < 0, a < 0)
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int64", ">i4", "uint32"])
+def test_a_counter_at_zero_becomes_1_to_3(name):
+    a = np.zeros((), name)
+    moved = {int(jitter_counter(a, str(seed))) for seed in range(30)}
+    assert moved == {1, 2, 3}
+    assert jitter_counter(a, "s").dtype == a.dtype
+    assert jitter_counter(a, "s") == jitter_counter(a.copy(), "s") == 3
+
+
+@pytest.mark.parametrize(
+    "a", [np.array(7), np.zeros(1, int), np.array(False), np.array(0.0), np.zeros((), "U1")]
+)
+def test_what_is_no_counter_at_zero_is_returned_as_it_is(a):
+    assert jitter_counter(a, "s") is a
 
 
 @settings(deadline=None, max_examples=60)

@@ -5,6 +5,7 @@ Self-contained: Python 3.8, standard library, NumPy and PyTorch (1.4 and later) 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import enum
@@ -13,11 +14,12 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import random
 import types
 import warnings
 from collections import OrderedDict
-from typing import Any, Dict, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -82,8 +84,11 @@ class TorchAdapter:
         if route == "safetensors":
             importlib.import_module("safetensors.torch").save_model(layer, str(path))
             _sort_metadata(str(path))
+        elif route not in _PICKLED:
+            self._torch.save(layer.state_dict(), str(path))
         else:
-            self._torch.save(layer if route in _PICKLED else layer.state_dict(), str(path))
+            with _without_folders(self._torch.serialization):
+                self._torch.save(layer, str(path))
 
     def restore(self, layer: Any, route: str, path: Any) -> Any:
         """The layer read from a file."""
@@ -385,6 +390,25 @@ def _to_numpy(torch: Any, tensor: Any, where: str) -> np.ndarray[Any, Any]:
     if dtype is None or bits is None:
         raise TypeError(f"{where} is {name}, which neither NumPy nor ml_dtypes has")
     return np.asarray(tensor.contiguous().view(bits).numpy().view(dtype))
+
+
+@contextlib.contextmanager
+def _without_folders(serialization: Any) -> Iterator[None]:
+    """Before 1.6, a saved module names the file of each class: by its name, not by where it is."""
+    reading = getattr(serialization, "get_source_lines_and_file", None)
+    if reading is None:
+        yield
+        return
+
+    def named(*given: Any) -> Any:
+        lines, number, path = reading(*given)
+        return lines, number, path and os.path.basename(path)  # noqa: PTH119  it may be ""
+
+    serialization.get_source_lines_and_file = named
+    try:
+        yield
+    finally:
+        serialization.get_source_lines_and_file = reading
 
 
 def _sort_metadata(path: str) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: Seconds that an installation may take. Old releases may have to be compiled.
 PATIENCE = 3600
 _READY = "ready.json"
+_VENV = "venv"
 #: What would put packages elsewhere, or other packages into the environment.
 _LEAKS = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_PYTHON", "PIP_ROOT", "UV_PROJECT")
 _LEAKS_BEGIN = ("PYTHON", "PYTEST_", "COV_CORE_", "COVERAGE_", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
@@ -79,37 +81,60 @@ def make(
             'installer = "uv" in [tool.ckptcompat.backfill], but there is no uv on PATH: install it'
         )
     base = find_python(python, uv)
-    text = json.dumps([wanted, str(base), _identity(base), bool(uv), 1])
+    # Another virtual environment of one interpreter makes the same environments as it.
+    text = json.dumps([wanted, str(base.resolve()), _identity(base), bool(uv), 2])
     folder = cache / "environments" / hashlib.sha256(text.encode()).hexdigest()[:20]
-    inner = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
-    environment = Environment(folder, folder / "venv" / inner)
-    if _is_ready(environment):
-        return environment
+    ready = _ready(folder)
+    if ready is not None:
+        return ready
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with lock.locked(folder, PATIENCE):
-            if not _is_ready(environment):
-                (folder / _READY).unlink(missing_ok=True)
-                shutil.rmtree(folder / "venv", ignore_errors=True)
-                _install(environment, base, wanted, uv)
-                about = json.dumps({"requires": wanted, "python": str(base)}, indent=1)
-                journal.replace_text(folder / _READY, about + "\n")
+            return _ready(folder) or _make(folder, base, wanted, uv)
     except StoreError as error:
         raise EnvironmentFailedError(str(error)) from error
+
+
+def _ready(folder: Path) -> Environment | None:
+    """The environment in that folder, or None where there is no whole one."""
+    try:
+        name = json.loads((folder / _READY).read_text(encoding="utf-8"))["venv"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    environment = _environment(folder, str(name))
+    return environment if environment.python.exists() else None
+
+
+def _environment(folder: Path, name: str) -> Environment:
+    inner = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    return Environment(folder, folder / name / inner)
+
+
+def _make(folder: Path, base: Path, wanted: list[str], uv: str | None) -> Environment:
+    # Under a name of its own: the installer of a run that was killed may still be at work in the
+    # one that it left.
+    for left in folder.glob(f"{_VENV}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    name = f"{_VENV}-{uuid.uuid4().hex[:8]}"
+    environment = _environment(folder, name)
+    try:
+        _install(environment, folder / name, base, wanted, uv)
+    except EnvironmentFailedError:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        raise
+    about = json.dumps({"venv": name, "requires": wanted, "python": str(base)}, indent=1)
+    journal.replace_text(folder / _READY, about + "\n")
     return environment
 
 
-def _is_ready(environment: Environment) -> bool:
-    return (environment.folder / _READY).is_file() and environment.python.exists()
-
-
-def _install(environment: Environment, base: Path, wanted: list[str], uv: str | None) -> None:
-    venv = str(environment.folder / "venv")
+def _install(
+    environment: Environment, venv: Path, base: Path, wanted: list[str], uv: str | None
+) -> None:
     if uv is not None:
-        create = [uv, "venv", "--quiet", "--python", str(base), venv]
+        create = [uv, "venv", "--quiet", "--python", str(base), str(venv)]
         install = [uv, "pip", "install", "--python", str(environment.python), *wanted]
     else:
-        create = [str(base), "-I", "-m", "venv", venv]
+        create = [str(base), "-I", "-m", "venv", str(venv)]
         pip = [str(environment.python), "-I", "-m", "pip"]
         if base == Path(sys.executable) and _has_pip():
             # Spares the seconds that it takes to put a pip of its own there.
@@ -119,13 +144,11 @@ def _install(environment: Environment, base: Path, wanted: list[str], uv: str | 
         install = [*pip, "install", *quiet, *wanted]
     made = _run(create)
     if made.returncode:
-        shutil.rmtree(venv, ignore_errors=True)
         raise EnvironmentFailedError(
             f"no environment could be made with {base}: {_last(made.stderr or made.stdout)}"
         )
     done = _run(install)
     if done.returncode:
-        shutil.rmtree(venv, ignore_errors=True)
         raise EnvironmentFailedError(explain(done.stdout + done.stderr, wanted))
 
 

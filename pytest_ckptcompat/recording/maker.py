@@ -1,8 +1,8 @@
 """Recording one recipe: perturb a fresh layer, load that back, verify, run, measure.
 
-A fresh layer has zero biases and unit scales, which a loader that loads nothing would reproduce
-as well. So every floating array is perturbed first; bit equality then proves that loading
-happened.
+A fresh layer has zero biases, unit scales and counters at zero, which a loader that loads nothing
+would reproduce as well. So every floating array and every counter is perturbed first; bit equality
+then proves that loading happened.
 
 Written for Python 3.8 with NumPy alone: the recorder takes this file into old environments.
 """
@@ -118,13 +118,14 @@ class _Maker:
         self._build = build
         self._inputs = inputs.draw(recipe)
         self._folder = folder
+        self._moved: list[str] = []
         self.files: dict[str, tuple[FilePath, str]] = {}
 
     def fresh(self) -> Any:
         return started(self.adapter, self._build(), self._inputs, self.recipe)
 
     def perturbed(self) -> Tree:
-        """A fresh layer's state with every floating array perturbed."""
+        """A fresh layer's state with every floating array and counter perturbed."""
         self.adapter.seed(SEED)
         fresh = self._state(self.fresh())
         drifts = diff(fresh, self._state(self.fresh()))
@@ -138,7 +139,9 @@ class _Maker:
                 f"{self.recipe.name}: {format_path(path)} is {thing}, which a golden cannot keep; "
                 f"give the library's own state= and load= in [tool.ckptcompat]"
             )
-        return fresh.map_arrays(self._perturb)
+        perturbed = fresh.map_arrays(self._perturb)
+        self._moved = _unlike(fresh, perturbed)
+        return perturbed
 
     def _state(self, layer: Any) -> Tree:
         try:
@@ -150,9 +153,8 @@ class _Maker:
 
     def _perturb(self, path: Path, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         seed = f"{self.recipe.name}\0{format_path(path)}\0{array.dtype}\0{array.shape}"
-        if self.recipe.exact:
-            return jitter.jitter_exact(array, seed)
-        return jitter.jitter(array, seed)
+        array = jitter.jitter_counter(array, seed)
+        return (jitter.jitter_exact if self.recipe.exact else jitter.jitter)(array, seed)
 
     def verified(self, wanted: Tree, route: str, known: Recorded | None) -> Recorded:
         """The record of the state as the library loads it by that route, or the known one.
@@ -175,8 +177,7 @@ class _Maker:
                 )
         again, second = self._loaded(state, route)
         loose = _unlike(state, second)
-        moved = _perturbable(wanted)
-        nothing = moved and moved <= set(lost)
+        nothing = self._moved and set(self._moved) <= set(lost)
         if loose or nothing or (lost and known is not None):
             unlike = loose or lost
             raise RecordError(
@@ -335,15 +336,6 @@ def _unlike(want: Tree, have: Tree) -> list[str]:
         for path, array in want.arrays().items()
         if path not in got or not same_bits(array, got[path])
     ]
-
-
-def _perturbable(tree: Tree) -> set[str]:
-    """The paths of arrays that a perturbation has changed."""
-    return {
-        format_path(path)
-        for path, array in tree.arrays().items()
-        if array.size and is_inexact(array.dtype)
-    }
 
 
 def _unkept(tree: Tree) -> Iterator[tuple[Path, str]]:

@@ -80,7 +80,7 @@ def test_uv_makes_the_environment_where_it_is_on_the_path(project):
     project.recipes(ONE)
     code, said = project.backfill("1.0")
     assert code == 0, said
-    made = Path(os.environ["CKPTCOMPAT_CACHE"]).glob("environments/*/venv/pyvenv.cfg")
+    made = Path(os.environ["CKPTCOMPAT_CACHE"]).glob("environments/*/venv-*/pyvenv.cfg")
     assert any("\nuv = " in file.read_text() for file in made)
     code, said = project.backfill("9.9")
     assert code == 1

@@ -75,6 +75,21 @@ def test_zero_biases_are_not_zero_in_the_golden_and_integers_are_as_they_were(li
         np.testing.assert_array_equal(file["state/count"][()], [0, 1, 2])
 
 
+def test_a_counter_at_zero_is_not_zero_in_the_golden_so_that_a_loader_without_it_is_noticed(
+    library,
+):
+    library.recipe()
+    source = DENSE.replace("self.slope = 1.5", "self.slope, self.steps = 1.5, np.zeros((), int)")
+    library.install("1.0.0", source)
+    library.record()
+    with h5py.File(library.golden / "1.0.0" / "dense.h5") as file:
+        assert file["state/steps"][()] > 0
+    library.install("1.0.1", source.replace(LOAD, 'del state["steps"]; vars(self).update(state)'))
+    result = library.run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*steps*"])
+
+
 # What a recipe is refused for
 
 UNSEEDED = "np.random.default_rng(seed)", "np.random.default_rng()"
