@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ckptcompat.hooks import limiting
 from pytest_ckptcompat.hooks.collecting import choice_of
 from pytest_ckptcompat.hooks.shared import RECIPE, RESULT, USER_ERRORS, run_of
 from pytest_ckptcompat.marks import layer_of
+from pytest_ckptcompat.timeout import HungError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from pytest_ckptcompat.checks import Outcome
     from pytest_ckptcompat.mutation.report import Summary
     from pytest_ckptcompat.mutation.result import Tried
 
@@ -105,9 +108,19 @@ def _try(item: pytest.Function) -> str | None:
     shelf = run_of(item.config).session.shelf(recipe.library)
     result: Any = item.stash[RESULT]
     limit = item.config.getoption("ckpt_mutate_limit")
+    build, within = partial(layer_of, item, recipe), partial(_within, item)
     try:
-        about = shelved.try_all(shelf, recipe, choice, partial(layer_of, item, recipe), limit)
+        about = shelved.try_all(shelf, recipe, choice, build, limit, within)
         item.stash[TRIED] = about
         return None if result.status == "failed" else shelved.unexplained(shelf, about)
     except USER_ERRORS as error:
         return str(error)
+
+
+def _within(item: pytest.Function, call: Callable[[], Outcome]) -> Outcome | None:
+    """What a check gives within the time that the item may take, which each mutation has."""
+    try:
+        outcome, late = limiting.within_time(item, item.stash[RECIPE].library, call)
+    except HungError:
+        return None
+    return outcome if late is None else None

@@ -16,14 +16,23 @@ from pytest_ckptcompat.run import opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_ckptcompat.checks import Outcome
     from pytest_ckptcompat.recipe import Recipe
     from pytest_ckptcompat.session import Choice, Shelf
 
 
 def try_all(
-    shelf: Shelf, recipe: Recipe, choice: Choice, build: Callable[[], Any], limit: int
+    shelf: Shelf,
+    recipe: Recipe,
+    choice: Choice,
+    build: Callable[[], Any],
+    limit: int,
+    within: Callable[[Callable[[], Outcome]], Outcome | None],
 ) -> Tried:
-    """Every mutation of one golden by one route. Raises as ``run.opened`` does, LedgerError."""
+    """Every mutation of one golden by one route; ``within`` is that of ``Case``.
+
+    Raises as ``run.opened`` does, LedgerError.
+    """
     there = opened(shelf, recipe, choice)
     entry = shelf.find(recipe.name, choice.version)[1]
     about = Tried(
@@ -39,6 +48,7 @@ def try_all(
         there.artifact,
         shelf.entries(recipe.name, choice.version, choice.route),
         limit,
+        within,
     )
     with warnings.catch_warnings():
         # A warning is no check; where a project makes it an error, that is not a stage's doing.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_ckptcompat.checks import check
+from pytest_ckptcompat.checks import Outcome, check
 from pytest_ckptcompat.golden import Golden
 from pytest_ckptcompat.ledger import settle
 from pytest_ckptcompat.mutation import of_loader, of_state
 from pytest_ckptcompat.mutation.report import FAILS
 from pytest_ckptcompat.mutation.result import Survivor, Tried
-from pytest_ckptcompat.policy import Fate, Verdict
+from pytest_ckptcompat.policy import Fate, Finding, Verdict
 from pytest_ckptcompat.recording.maker import STATE
 from pytest_ckptcompat.report.result import status
 from pytest_ckptcompat.state import Tree
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_ckptcompat.adapters import Adapter
-    from pytest_ckptcompat.checks import Outcome
     from pytest_ckptcompat.ledger import Entry
     from pytest_ckptcompat.recipe import Recipe
 
@@ -32,9 +32,21 @@ LIMIT = 64
 Change = of_state.Mutation | of_loader.Fault
 
 
+#: A check that took longer than its item may: its test would fail.
+_HUNG = Finding("load", "hung", "", Fate.BROKEN, Verdict.FAIL, "it did not end in time")
+
+
+def _at_leisure(call: Callable[[], Outcome]) -> Outcome | None:
+    return call()
+
+
 @dataclass(frozen=True)
 class Case:
-    """One golden by one route, as its test has it; ``entries`` are the ledger's about it."""
+    """One golden by one route, as its test has it; ``entries`` are the ledger's about it.
+
+    ``within`` calls a check within the time that an item may take, and gives None where that was
+    not enough.
+    """
 
     golden: Golden
     recipe: Recipe
@@ -44,6 +56,7 @@ class Case:
     artifact: pathlib.Path | None = None
     entries: Sequence[Entry] = ()
     limit: int = LIMIT
+    within: Callable[[Callable[[], Outcome]], Outcome | None] = _at_leisure
 
 
 class _Meddler:
@@ -118,7 +131,8 @@ class _Trial:
     def outcome(self, golden: Golden, adapter: Adapter | None = None) -> Outcome:
         case = self.case
         chosen = case.adapter if adapter is None else adapter
-        return check(golden, case.recipe, chosen, case.route, case.build, case.artifact)
+        call = partial(check, golden, case.recipe, chosen, case.route, case.build, case.artifact)
+        return case.within(call) or Outcome((_HUNG,), (), ("load",))
 
     def settled(self, outcome: Outcome) -> str:
         return status(settle(outcome.findings, self.case.entries).findings)
@@ -222,7 +236,7 @@ _WHY = {
     "zero statistic": "the forward pass does not use it",
     "dtype": "the loader brings it back to what the layer has",
     "untie": "both places are loaded with the same values",
-    "static": "the checkpoints of this route hold no static values",
+    "static": "no checkpoint of this route holds it, or it is a role, which is only noted",
     "drop": "the layer keeps what it was built with",
     "duplicate": "nothing is lost by it",
     "reorder": "the loader goes by the keys",

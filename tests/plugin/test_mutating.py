@@ -51,6 +51,18 @@ def test_survivors_fail_the_test_and_say_what_they_mean(library):
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_a_mutation_that_hangs_the_loader_is_noticed_after_the_time_of_an_item(library):
+    """Each mutation has the time that an item has; one whose loader goes on is stopped too."""
+    patient = DENSE.replace(
+        "        if list(state)",
+        "        while state.get('slope', 1.5) != 1.5:\n            pass\n        if list(state)",
+    )
+    library.released("1.0.0", source=patient)
+    result = library.run("--ckpt-mutate", "--ckpt-timeout=0.5")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["mylayers 1.0.0: * of * mutations noticed (100.0%); 1 golden"])
+
+
 def test_explained_survivors_pass(library):
     library.released("1.0.0", source=CARELESS)
     (library.golden / "mutation.toml").write_text(EXPLAINED)
