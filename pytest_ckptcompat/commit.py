@@ -8,7 +8,6 @@ then the journal goes. What a release holds already is never written again.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat import golden as golden_file
-from pytest_ckptcompat import journal
+from pytest_ckptcompat import journal, versions
 from pytest_ckptcompat.digests import digest, restore
 from pytest_ckptcompat.fields import field_lines
 from pytest_ckptcompat.integrity import fields_digest
@@ -274,7 +273,7 @@ def _indexes(
         "format": FORMAT,
         "library": library,
         "version": folder.name,
-        "recorder": _recorder(),
+        "recorder": versions.own() or "unknown",
         "provenance": dict(provenance),
         "goldens": {},
         "refused": {},
@@ -299,13 +298,6 @@ def _recipes(folder: Path) -> dict[str, Any]:
     if not isinstance(recipes, dict):
         raise StoreError(f"{folder / FIELDS} has no recipes: {restore(folder / FIELDS)}")
     return recipes
-
-
-def _recorder() -> str:
-    try:
-        return importlib.metadata.version("pytest-ckptcompat")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _record(entry: Entry) -> dict[str, Any]:

@@ -22,6 +22,14 @@ class VersionError(Exception):
     """The current version cannot be told, or cannot be believed."""
 
 
+def own() -> str | None:
+    """The version of this package; None where an old environment has but a few of its files."""
+    try:
+        return importlib.metadata.version("pytest-ckptcompat")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def distribution_name(library: Library) -> str | None:
     """The installed distribution of a library: the configured one, or the one that its import
     name belongs to."""

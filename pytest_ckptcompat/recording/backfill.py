@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -132,7 +131,7 @@ class Backfill:
             "version": str(Version(version)),
             "adapter": self._library.adapter,
             **results.provenance,
-            "recorder": _own_version(),
+            "recorder": versions.own(),
         }
         store_goldens(self._store, version, results.finished, about, results.refused)
         return tuple(sorted(one.golden.recipe for one in results.finished))
@@ -283,9 +282,3 @@ def _died(code: int) -> str:
 def _tail(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return " / ".join(lines[-3:])[:500] or "it said nothing"
-
-
-def _own_version() -> str | None:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("pytest-ckptcompat")
-    return None

@@ -30,6 +30,7 @@ FILES = (
         "migrations/versions",
         "migrations/view",
         "names",
+        "npy",
         "pairing",
         "policy",
         "recipe",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_ckptcompat import npy
 from pytest_ckptcompat.budget import Budget
 from pytest_ckptcompat.names import file_name, is_plain
 from pytest_ckptcompat.recording.maker import Recorded
@@ -154,29 +155,12 @@ class _Reader:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise ValueError(f"{name} is compressed")
         with self._content.open(info) as member:
-            array = np.lib.format.read_array(_bounded(member.read()), allow_pickle=False)
+            array = npy.array_of(member.read())
         dtype = as_dtype(item["dtype"])
         array = array if dtype.num < _USER_DTYPE else array.view(dtype)
         if array.dtype.name != dtype.name or list(array.shape) != item["shape"]:
             raise ValueError(f"{name} is {array.dtype.name}{list(array.shape)}")
         return array
-
-
-def _bounded(content: bytes) -> io.BytesIO:
-    """An .npy file whose header asks for no more than follows it. Raises ValueError."""
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    reader = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-        version, np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = reader(file)
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    if size != len(content) - file.tell():
-        raise ValueError(f"{size} bytes are announced, {len(content) - file.tell()} are there")
-    file.seek(0)
-    return file
 
 
 def _texts(items: Any) -> tuple[str, ...]:

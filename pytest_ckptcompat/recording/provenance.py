@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
     import numpy as np  # noqa: PLC0415  only a recording pays for it
 
     return {
-        "recorder": _recorder(),
+        "recorder": versions.own(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": f"{platform.system()} {' '.join(platform.libc_ver())}".strip(),
@@ -48,14 +48,6 @@ def machine() -> dict[str, Any]:
         "threads": os.environ.get("OMP_NUM_THREADS") or os.cpu_count(),
         "time": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def _recorder() -> str | None:
-    """The version of this package; None where an old environment has but a few of its files."""
-    try:
-        return importlib.metadata.version("pytest-ckptcompat")
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cpu(np: Any) -> list[str]:
