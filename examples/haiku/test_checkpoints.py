@@ -90,17 +90,19 @@ def test_gru():
     return _unrolled(hk.GRU)
 
 
-@pytest.mark.ckptcompat(inputs=lambda rng: [rng.integers(0, 7, size=(2, 3))])
+@pytest.mark.ckptcompat(inputs=lambda rng: [rng.permutation(8).reshape(2, 4) % 7])
 def test_embedding():
     return hk.transform(lambda tokens: hk.Embed(7, 4)(tokens))
 
 
-@pytest.mark.ckptcompat(inputs=[(2, 9, 8, 3)], routes=BOTH)
+@pytest.mark.ckptcompat(inputs=[(6, 9, 8, 3)], routes=BOTH)
 def test_small_cnn():
+    """A classifier that gives its features as well."""
+
     def classify(x):
         x = hk.Conv2D(4, 3, stride=2, with_bias=False)(x)
         x = hk.BatchNorm(True, True, 0.9)(x, is_training=hk.running_init())
-        x = hk.Conv2DTranspose(5, 2, stride=2)(jax.nn.relu(x))
-        return hk.nets.MLP([6, 7])(jnp.mean(x, axis=(1, 2)))
+        features = hk.Conv2DTranspose(5, 2, stride=2)(jax.nn.relu(x))
+        return hk.nets.MLP([6, 7])(jnp.mean(features, axis=(1, 2))), features
 
     return hk.transform_with_state(classify)
