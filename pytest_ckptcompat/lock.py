@@ -1,4 +1,4 @@
-"""One recording at a time in a folder."""
+"""One process at a time at work in a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAUSE = 0.2
 
 @contextlib.contextmanager
 def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder against other recordings. Raises StoreError if one holds it for longer than
+    """Hold a folder against other processes. Raises StoreError if one holds it for longer than
     the seconds of patience."""
     lock = folder / _NAME
     deadline = time.monotonic() + patience
@@ -50,7 +50,7 @@ def _take(lock: Path) -> None:
             _break_dead(lock)
         else:
             return
-    raise StoreError(f"{lock.parent} is being recorded into by another process: try again")
+    raise StoreError(f"another process is at work in {lock.parent}: try again")
 
 
 def _break_dead(lock: Path) -> None:
@@ -63,7 +63,7 @@ def _break_dead(lock: Path) -> None:
     pid, _, host = holder.partition(" ")
     if host != socket.gethostname() or not pid.isdigit() or _is_alive(int(pid)):
         raise StoreError(
-            f"another recording into {lock.parent} is at work (process {pid or '?'} on "
+            f"another process is at work in {lock.parent} (process {pid or '?'} on "
             f"{host or 'an unknown machine'}): wait for it. If it is dead, delete {lock}"
         )
     aside = lock.with_name(f"{_NAME}.{os.getpid()}.tmp")
@@ -72,7 +72,7 @@ def _break_dead(lock: Path) -> None:
         # Another process may have been faster, and this its own lock: put it back.
         if aside.read_text(encoding="utf-8") != holder:
             aside.replace(lock)
-            raise StoreError(f"another recording into {lock.parent} has begun: wait for it")
+            raise StoreError(f"another process has begun in {lock.parent}: wait for it")
         aside.unlink()
 
 

@@ -112,7 +112,12 @@ def test_prelu():
     return nn.PReLU(3)
 
 
-@pytest.mark.ckptcompat(inputs=[(9, 4)], routes=[*BOTH, "module_default"])
+def _spread(rng):
+    """Far enough apart that each unit of a layer before a ReLU is on for one of them."""
+    return [4 * rng.standard_normal((9, 4)).astype("float32")]
+
+
+@pytest.mark.ckptcompat(inputs=_spread, routes=[*BOTH, "module_default"])
 def test_sequential():
     return nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 5))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckptcompat.commands import CommandError
+from pytest_ckptcompat.lock import locked
 from pytest_ckptcompat.mutation.result import Tried
 from pytest_ckptcompat.recording.releases import CACHE
 
@@ -50,13 +51,13 @@ class Crew:
         self._task = task
         self._jobs = jobs
         self._folder = Path(task.root) / CACHE / _FOLDER
+        self._resume = resume
         self._done: list[dict[str, Any]] = []
-        self._prepare(resume=resume)
 
-    def _prepare(self, *, resume: bool) -> None:
+    def _prepare(self) -> None:
         about = self._folder / _TASK
         plain = json.loads(json.dumps(dataclasses.asdict(self._task)))
-        if resume:
+        if self._resume:
             try:
                 same = json.loads(about.read_text(encoding="utf-8")) == plain
             except (OSError, ValueError):
@@ -89,7 +90,14 @@ class Crew:
                         yield json.loads(line)
 
     def run(self) -> list[Tried]:
-        """Everything that was tried. Raises CommandError."""
+        """Everything that was tried. Raises CommandError, or StoreError where another run is at
+        work in the project."""
+        self._folder.parent.mkdir(exist_ok=True)
+        with locked(self._folder.parent):
+            self._prepare()
+            return self._run()
+
+    def _run(self) -> list[Tried]:
         workers = [self._start(number) for number in range(self._jobs)]
         try:
             self._watch(workers)

@@ -207,7 +207,11 @@ class _Trial:
             return
         new = [f for f in now if f not in before.findings]
         shifted = [f.text for f in new if f.fate is Fate.SHIFTED]
-        seen = shifted[0] if shifted else _seen(change.kind, outcome, before)
+        acknowledged = any(
+            f.verdict is Verdict.ACK and f not in before.findings for f in outcome.findings
+        )
+        why = "the ledger acknowledges it" if acknowledged else _WHY.get(change.kind)
+        seen = shifted[0] if shifted else _seen(why, outcome, before)
         noted = [f"{f.path} {f.text}" for f in new if f.fate is not Fate.SHIFTED][:1]
         self.survivors.append(
             Survivor(
@@ -246,9 +250,9 @@ _WHY = {
 }
 
 
-def _seen(kind: str, outcome: Outcome, before: Outcome) -> str:
+def _seen(why: str | None, outcome: Outcome, before: Outcome) -> str:
     """What is to be seen in the outputs of a mutation that survives."""
-    why = f": {_WHY[kind]}" if kind in _WHY else ""
+    why = f": {why}" if why else ""
     if outcome.used == before.used or outcome.used is None:
         return f"no output moves{why}"
     return f"the outputs deviate by {outcome.used:.2g} of what they may{why}"

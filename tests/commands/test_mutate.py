@@ -7,6 +7,8 @@ import json
 import pytest
 from layerlib import DENSE
 
+from pytest_ckptcompat.lock import locked
+
 TWO = """
 import mylayers
 import pytest
@@ -87,6 +89,16 @@ def test_a_run_that_was_stopped_goes_on(project, ckptcompat):
     assert json.loads(said.out) == first, said.err
     assert "a run that was stopped is begun anew" in said.err
     assert "[0/4]" in said.err
+
+
+def test_a_second_run_waits_for_the_first(project, ckptcompat):
+    folder = project.root / ".ckptcompat_cache"
+    folder.mkdir(exist_ok=True)
+    with locked(folder):
+        said = ckptcompat("mutate", "dense")
+    assert said.code == 2
+    assert f"another process is at work in {folder} (process " in said.err
+    assert ckptcompat("mutate", "dense", "--jobs", "1").code == 1
 
 
 #: Keeps what a process would write about its last golden.

@@ -122,6 +122,8 @@ def test_an_acknowledgement_that_is_too_wide_hides_mutations():
     assert without.noticed["static"] == {"fields": 1}
     assert "static slope 2.0 -> 4.0" not in said(without)
     assert "static slope 2.0 -> 4.0" in said(with_it)
+    survivor = next(s for s in with_it.survivors if s.mutation == "static")
+    assert survivor.seen.startswith("no output moves: the ledger acknowledges it; noted: ")
 
 
 def test_a_golden_that_fails_or_is_waived_is_not_judged():
