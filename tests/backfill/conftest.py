@@ -115,6 +115,7 @@ def project(
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_FIND_LINKS": index,
         "PIP_NO_INDEX": "1",
+        "UV_CACHE_DIR": cache / "uv",  # the user's has what an index has
         "UV_FIND_LINKS": index,
         "UV_OFFLINE": "1",
     }.items():

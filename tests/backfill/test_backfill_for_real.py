@@ -44,7 +44,7 @@ def test_the_oldest_and_the_newest_python_record_the_state_of_this_one(
     project.recipes(ONE)
     project.backfill("1.0")
     (project.root / "golden").rename(project.root / "today")
-    for name in ("PIP_NO_INDEX", "UV_OFFLINE", "PIP_CONFIG_FILE"):
+    for name in ("PIP_NO_INDEX", "UV_OFFLINE", "UV_CACHE_DIR", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(name)
     project.configure(f"pins = [{{requires = {requires}, python = '{python}'}}]")
     for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
@@ -103,8 +103,9 @@ def test_pip_can_be_chosen_where_uv_is_there(project, monkeypatch):
     fake.write_text("#!/bin/sh\necho 'error: uv was asked' >&2\nexit 2\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    # No other test has made an environment there.
+    monkeypatch.setenv("CKPTCOMPAT_CACHE", str(project.root / "kept"))
     project.recipes(ONE)
-    # A version of its own, which no other test has made an environment of.
     assert "uv was asked" in project.backfill("1.1")[1]
     project.configure('installer = "pip"')
     code, said = project.backfill("1.1")
