@@ -103,8 +103,7 @@ def test_small_cnn():
         x = hk.Conv2D(4, 3, stride=2, with_bias=False)(x)
         x = hk.BatchNorm(True, True, 0.9)(x, is_training=hk.running_init())
         features = hk.Conv2DTranspose(5, 2, stride=2)(jax.nn.relu(x))
-        return hk.nets.MLP([6, 7], activation=jax.nn.gelu)(
-            jnp.mean(features, axis=(1, 2))
-        ), features
+        head = hk.nets.MLP([6, 7], activation=jnp.tanh)
+        return head(jnp.mean(features, axis=(1, 2))), features
 
     return hk.transform_with_state(classify)
