@@ -224,7 +224,10 @@ def known_of(answer: Mapping[str, Any], name: str, note: str | None = None) -> K
     listed = frozenset(_versions(answer["versions"]))
     recent = frozenset(_versions(answer["recent"] or ()))
     if answer["recent"] is None:
-        untold = f"the package index does not tell when {name} was uploaded: nothing has grace"
+        untold = (
+            f"the package index, or a pip as old as this one, does not tell when {name} was "
+            f"uploaded: nothing has grace"
+        )
         note = f"{note}; {untold}" if note else untold
     return Known("the package index", listed, recent, hides=True, note=note)
 

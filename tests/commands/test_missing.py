@@ -314,6 +314,15 @@ def index(library, monkeypatch):
     found.stop()
 
 
+@pytest.fixture
+def times_of_uploads():
+    command = [sys.executable, "-m", "pip", "index", "versions", "--help"]
+    said = subprocess.run(command, capture_output=True, check=False, text=True).stdout
+    if "--uploaded-prior-to" not in said:
+        pytest.skip("this pip is too old to tell when a release was uploaded")
+
+
+@pytest.mark.usefixtures("times_of_uploads")
 def test_the_index_is_asked_through_pips_configuration(index, ckptcompat):
     index.upload("1.1.5", yanked="broken")
     index.upload("1.2.0rc1")
@@ -335,6 +344,7 @@ def test_an_index_that_tells_no_time_gives_no_grace(index, ckptcompat):
     assert "does not tell when mylayers was uploaded: nothing has grace" in said.out
 
 
+@pytest.mark.usefixtures("times_of_uploads")
 def test_a_golden_of_a_version_that_was_yanked_is_told_and_no_problem(index, ckptcompat):
     index.files.clear()
     index.upload("1.0.0", yanked="broken")
