@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ _DTYPES = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The arrays of a file. Raises FormatError."""
+    """The arrays of a file, in its order. Raises FormatError."""
     try:
         library: Any = importlib.import_module("safetensors")
     except ImportError as error:
@@ -37,11 +38,13 @@ def read(path: Path) -> dict[str, Any]:
             f"{path} needs safetensors, which is not installed: pip install safetensors"
         ) from error
     try:
-        parts = library.deserialize(path.read_bytes())
+        content = path.read_bytes()
+        parts = dict(library.deserialize(content))
     except (OSError, library.SafetensorError) as error:
         raise FormatError(f"{path} is no .safetensors file: {error}") from error
     found = {}
-    for name, part in parts:
+    for name in _names(content):
+        part = parts[name]
         if part["dtype"] not in _DTYPES:
             raise FormatError(f"{path}: {name} is of dtype {part['dtype']}, which is not known")
         try:
@@ -50,3 +53,9 @@ def read(path: Path) -> dict[str, Any]:
             raise FormatError(f"{path}: {name}: {error}") from error
         found[name] = np.frombuffer(part["data"], dtype).reshape(part["shape"])
     return found
+
+
+def _names(content: bytes) -> list[str]:
+    """The names of a file that the library has read, in the file's order: the library has none."""
+    size = int.from_bytes(content[:8], "little")
+    return [name for name in json.loads(content[8 : 8 + size]) if name != "__metadata__"]
