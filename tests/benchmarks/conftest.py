@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from textwrap import dedent
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[2]
+#: That of the packages which stand in for NumPy and pytest.
+RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def _dependencies() -> Iterable[str]:
@@ -55,9 +58,9 @@ class Cases:
             "title": f"mylayers {new}",
             "library": "mylayers",
             "adapter": "numpy",
-            "old_python": "3.11",
+            "old_python": RUNNING,
             "old_requirements": ["mylayers==1.0"],
-            "new_python": "3.11",
+            "new_python": RUNNING,
             "new_requirements": [f"mylayers=={new}"],
             "verdict": "compatible",
             "issue": "https://example.org/1",
