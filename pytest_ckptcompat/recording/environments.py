@@ -101,13 +101,12 @@ def _ready(folder: Path) -> Environment | None:
         name = json.loads((folder / _READY).read_text(encoding="utf-8"))["venv"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    environment = _environment(folder, str(name))
-    return environment if environment.python.exists() else None
+    python = _python_of(folder / str(name))
+    return Environment(folder, python) if python.exists() else None
 
 
-def _environment(folder: Path, name: str) -> Environment:
-    inner = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    return Environment(folder, folder / name / inner)
+def _python_of(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _make(folder: Path, base: Path, wanted: list[str], uv: str | None) -> Environment:
@@ -115,31 +114,29 @@ def _make(folder: Path, base: Path, wanted: list[str], uv: str | None) -> Enviro
     # one that it left.
     for left in folder.glob(f"{_VENV}*"):
         shutil.rmtree(left, ignore_errors=True)
-    name = f"{_VENV}-{uuid.uuid4().hex[:8]}"
-    environment = _environment(folder, name)
+    venv = folder / f"{_VENV}-{uuid.uuid4().hex[:8]}"
     try:
-        _install(environment, folder / name, base, wanted, uv)
+        _install(venv, base, wanted, uv)
     except EnvironmentFailedError:
-        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(venv, ignore_errors=True)
         raise
-    about = json.dumps({"venv": name, "requires": wanted, "python": str(base)}, indent=1)
+    about = json.dumps({"venv": venv.name, "requires": wanted, "python": str(base)}, indent=1)
     journal.replace_text(folder / _READY, about + "\n")
-    return environment
+    return Environment(folder, _python_of(venv))
 
 
-def _install(
-    environment: Environment, venv: Path, base: Path, wanted: list[str], uv: str | None
-) -> None:
+def _install(venv: Path, base: Path, wanted: list[str], uv: str | None) -> None:
+    python = str(_python_of(venv))
     if uv is not None:
         create = [uv, "venv", "--quiet", "--python", str(base), str(venv)]
-        install = [uv, "pip", "install", "--python", str(environment.python), *wanted]
+        install = [uv, "pip", "install", "--python", python, *wanted]
     else:
         create = [str(base), "-I", "-m", "venv", str(venv)]
-        pip = [str(environment.python), "-I", "-m", "pip"]
+        pip = [python, "-I", "-m", "pip"]
         if base == Path(sys.executable) and _has_pip():
             # Spares the seconds that it takes to put a pip of its own there.
             create.append("--without-pip")
-            pip = [sys.executable, "-I", "-m", "pip", "--python", str(environment.python)]
+            pip = [sys.executable, "-I", "-m", "pip", "--python", python]
         quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1"]
         install = [*pip, "install", *quiet, *wanted]
     made = _run(create)

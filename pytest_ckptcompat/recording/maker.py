@@ -118,7 +118,7 @@ class _Maker:
         self._build = build
         self._inputs = inputs.draw(recipe)
         self._folder = folder
-        self._moved: list[str] = []
+        self._moved: set[str] = set()
         self.files: dict[str, tuple[FilePath, str]] = {}
 
     def fresh(self) -> Any:
@@ -140,7 +140,7 @@ class _Maker:
                 f"give the library's own state= and load= in [tool.ckptcompat]"
             )
         perturbed = fresh.map_arrays(self._perturb)
-        self._moved = _unlike(fresh, perturbed)
+        self._moved = set(_unlike(fresh, perturbed))
         return perturbed
 
     def _state(self, layer: Any) -> Tree:
@@ -177,7 +177,7 @@ class _Maker:
                 )
         again, second = self._loaded(state, route)
         loose = _unlike(state, second)
-        nothing = self._moved and set(self._moved) <= set(lost)
+        nothing = self._moved and self._moved <= set(lost)
         if loose or nothing or (lost and known is not None):
             unlike = loose or lost
             raise RecordError(

@@ -225,7 +225,7 @@ def known_of(answer: Mapping[str, Any], name: str, note: str | None = None) -> K
     recent = frozenset(_versions(answer["recent"] or ()))
     if answer["recent"] is None:
         untold = (
-            f"the package index, or a pip as old as this one, does not tell when {name} was "
+            f"the package index, or this environment's pip, does not tell when {name} was "
             f"uploaded: nothing has grace"
         )
         note = f"{note}; {untold}" if note else untold

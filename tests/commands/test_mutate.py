@@ -91,7 +91,7 @@ def test_a_run_that_was_stopped_goes_on(project, ckptcompat):
     assert "[0/4]" in said.err
 
 
-def test_a_second_run_waits_for_the_first(project, ckptcompat):
+def test_a_second_run_in_a_project_is_refused_while_the_first_is_at_work(project, ckptcompat):
     folder = project.root / ".ckptcompat_cache"
     folder.mkdir(exist_ok=True)
     with locked(folder):

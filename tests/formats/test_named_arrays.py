@@ -55,7 +55,7 @@ def test_a_safetensors_file_is_read_by_name(safetensors):
 
 
 def test_the_arrays_of_a_safetensors_file_are_in_its_order(tmp_path):
-    names = ["z", "b", "10", "a", "2"]
+    names = ["z.w", "b", "10", "z.a", "2"]
     places = {
         n: {"dtype": "U8", "shape": [1], "data_offsets": [i, i + 1]} for i, n in enumerate(names)
     }
@@ -65,6 +65,7 @@ def test_the_arrays_of_a_safetensors_file_are_in_its_order(tmp_path):
     found = files.read(path)
     assert list(found) == names
     assert [int(array[0]) for array in found.values()] == [0, 1, 2, 3, 4]
+    assert list(files.read_state(path)) == ["z", "b", "10", "2"]
 
 
 def test_bfloat16_keeps_its_bits(tmp_path):
